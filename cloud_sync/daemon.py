@@ -1,0 +1,103 @@
+"""The sync daemon: delivers the outbox whenever there is a link, and waits quietly when there is none."""
+
+from __future__ import annotations
+
+import logging
+import random
+from threading import Event
+
+from cloud_sync.deliver import Cloud, deliver
+from cloud_sync.folder import FolderCloud
+from edge.archive import Archive
+from edge.config import Config
+from edge.errors import ConfigError, DeliveryDelayed, DeliveryRefused
+from edge.locks import held
+from edge.outbox import Outbox
+from edge.store import Store
+
+log = logging.getLogger("goatdev.sync")
+
+LONGEST_WAIT_S = 300.0
+
+
+class Link:
+    """Whether the cloud answers. Says once that it is lost and once that it is back."""
+
+    def __init__(self) -> None:
+        self.up = True
+
+    def lost(self, why: str) -> None:
+        if self.up:
+            log.warning("the cloud is lost: %s", why)
+        self.up = False
+
+    def back(self) -> None:
+        if not self.up:
+            log.info("the cloud is back")
+        self.up = True
+
+
+def run_sync(config: Config, stop: Event) -> int:
+    """Deliver what is due, again and again, until told to stop."""
+    cloud = open_cloud(config)
+    busy = f"another sync is already running on {config.data_dir}"
+    with held(config.sync_lock, busy, "stop it first"), open_store(config) as store:
+        log.info("delivering to %s", cloud.name)
+        link = Link()
+        while not stop.is_set():
+            if not deliver_due(Outbox(store), open_archive(config), cloud, link):
+                stop.wait(config.sync.poll_s)
+    return 0
+
+
+def sync_once(config: Config) -> int:
+    """Deliver all that is due now; 0 when nothing is left that could have gone."""
+    cloud = open_cloud(config)
+    busy = f"another sync is already running on {config.data_dir}"
+    with held(config.sync_lock, busy, "it delivers already"), open_store(config) as store:
+        outbox, link = Outbox(store), Link()
+        while deliver_due(outbox, open_archive(config), cloud, link):
+            pass
+        backlog = outbox.backlog()
+    log.info("delivered %s, due %s, parked %s", *(backlog.get(s, 0) for s in ("delivered", "due", "parked")))
+    return 0 if link.up and not backlog.get("parked") else 1
+
+
+def deliver_due(outbox: Outbox, archive: Archive, cloud: Cloud, link: Link) -> int:
+    """Deliver what is due, oldest first; stop at the first sign of a dead link. Returns how many went."""
+    delivered = 0
+    for entry in outbox.due():
+        try:
+            receipt = deliver(entry, archive, cloud)
+        except DeliveryRefused as error:  # will never work: park it, show it, go on
+            outbox.parked(entry, str(error))
+            log.error("%s parked: %s", entry.capture_id, error)
+        except DeliveryDelayed as error:  # may work later: wait longer each time
+            outbox.delayed(entry, str(error), wait_after(entry.attempts))
+            link.lost(str(error))
+            return delivered
+        else:
+            outbox.delivered(entry, receipt)
+            link.back()
+            delivered += 1
+    return delivered
+
+
+def wait_after(attempts: int) -> float:
+    """Seconds until the next attempt: doubling to five minutes, with jitter so that stations spread out."""
+    return min(LONGEST_WAIT_S, 2.0 ** min(attempts, 10)) * random.uniform(0.5, 1.0)
+
+
+def open_cloud(config: Config) -> Cloud:
+    kind, _, where = config.sync.destination.partition(":")
+    if kind != "folder":
+        raise ConfigError("[sync] destination: nowhere to deliver to", 'for example "folder:/media/usb"')
+    return FolderCloud(config.folder / where)
+
+
+def open_store(config: Config) -> Store:
+    return Store(config.database_path)
+
+
+def open_archive(config: Config) -> Archive:
+    return Archive(config.image_folder)

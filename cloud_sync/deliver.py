@@ -1,0 +1,56 @@
+"""Bringing one capture to the cloud: its images first, the result that names them last."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+from edge.archive import Archive
+from edge.errors import DeliveryRefused, PictureError
+from edge.outbox import Entry, Receipt
+
+
+class Cloud(Protocol):
+    """Somewhere that keeps objects. Putting the same object again is harmless."""
+
+    name: str
+
+    def put(self, bucket: str, key: str, content: bytes) -> str:
+        """Store one object; returns its SHA-256. Raises DeliveryDelayed or DeliveryRefused."""
+        ...
+
+
+def deliver(entry: Entry, archive: Archive, cloud: Cloud) -> Receipt:
+    """Put all objects of an entry, the result last, so that a result never names what is not there."""
+    objects = [
+        (key, cloud.put(bucket, key, content)) for bucket, key, content in image_objects(entry, archive)
+    ]
+    result = {**json.loads(entry.document), "objects": dict(objects)}
+    key = f"{folder_of(entry)}/result.json"
+    objects.append((key, cloud.put("processed", key, json.dumps(result, sort_keys=True, indent=1).encode())))
+    return Receipt(cloud.name, tuple(objects))
+
+
+def image_objects(entry: Entry, archive: Archive) -> Iterator[tuple[str, str, bytes]]:
+    """bucket, key and content of each image that the entry's document names."""
+    for image in entry.images():
+        try:
+            content = archive.read_named(entry.capture_id, image["view"], image["kind"], image["sha256"])
+        except PictureError as error:
+            raise DeliveryRefused(error.message, error.hint) from error
+        yield *place_of(entry, image), content
+
+
+def place_of(entry: Entry, image: dict[str, Any]) -> tuple[str, str]:
+    """(bucket, key) of an image, as DESIGN 7 has it."""
+    name = f"{entry.capture_id}_{image['view']}"
+    if image["kind"] == "raw":
+        return "captures", f"captures/{entry.capture_id}/{name}.jpg"
+    return "processed", f"{folder_of(entry)}/{name}_annotated.jpg"
+
+
+def folder_of(entry: Entry) -> str:
+    """A capture's first document has the contract's place; later ones lie beside it, for nothing is overwritten."""
+    folder = f"processed/{entry.capture_id}"
+    return folder if entry.sequence == 0 else f"{folder}/updates/{entry.sequence}"

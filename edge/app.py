@@ -1,0 +1,102 @@
+"""The station: opens everything, loops over presses, closes everything."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from threading import Event
+
+from edge import pipeline
+from edge.archive import Archive
+from edge.calibration import Calibration, read_calibration
+from edge.cameras import Rig, open_rig
+from edge.config import Config
+from edge.locks import held
+from edge.records import Capture, utc_now
+from edge.segment import SHIPPED_MODEL, Segmenter
+from edge.store import Store
+
+log = logging.getLogger("goatdev.station")
+
+# A press is served within this time when the station is idle.
+POLL_S = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Station:
+    """All parts of a running station."""
+
+    config: Config
+    store: Store
+    archive: Archive
+    rig: Rig
+    segmenter: Segmenter
+    calibration: Calibration
+
+    def serve(self, capture: Capture) -> Capture:
+        """Do what a waiting row asks for: measure, measure again, or say that it came too late."""
+        if capture.images_of("raw"):
+            done = pipeline.measure_again(capture, self.archive, self.segmenter, self.calibration, self.store)
+        elif self.is_stale(capture):
+            hint = "press again while the goat stands in the crate"
+            done = capture.missed("the press was older than the station may serve", hint)
+            self.store.close_capture(done)
+        else:
+            done = pipeline.take_capture(
+                capture, self.rig, self.archive, self.segmenter, self.calibration, self.store
+            )
+        log.info("%s %s%s", done.id, done.status, f": {done.failure}" if done.failure else "")
+        return done
+
+    def is_stale(self, capture: Capture) -> bool:
+        return utc_now() - capture.trigger.requested_at > timedelta(seconds=self.config.station.max_age_s)
+
+
+@contextmanager
+def open_station(config: Config) -> Iterator[Station]:
+    """Everything the station needs, opened in order, interrupted captures closed; all closed at the end."""
+    busy = f"another station is already running on {config.data_dir}"
+    with (
+        held(config.station_lock, busy, "stop it first, or name another data folder"),
+        Store(config.database_path) as store,
+    ):
+        archive = Archive(config.image_folder)
+        close_interrupted(store, archive)
+        segmenter = Segmenter.load(config.model_path or SHIPPED_MODEL)
+        calibration = read_calibration(config.calibration_path)
+        rig = open_rig(config.cameras.sources(), config.folder)
+        try:
+            yield Station(config, store, archive, rig, segmenter, calibration)
+        finally:
+            rig.close()
+
+
+def close_interrupted(store: Store, archive: Archive) -> None:
+    """The first act of every start: what a crash left in the middle is failed, its pictures kept."""
+    archive.discard_parts()
+    for capture in store.interrupted():
+        kept = tuple(image for image in archive.images_of(capture.id) if image.kind == "raw")
+        known = {image.sha256 for image in capture.images}
+        found = capture.with_images(tuple(image for image in kept if image.sha256 not in known))
+        closed = found.failed(
+            "the station restarted during this capture", "press again; its pictures are kept"
+        )
+        store.close_capture(closed)
+        log.warning("%s failed: %s", closed.id, closed.failure)
+
+
+def run_station(config: Config, stop: Event, on_capture: Callable[[Capture], None] | None = None) -> None:
+    """Serve presses until told to stop."""
+    with open_station(config) as station:
+        log.info("station %s is ready", config.station.id)
+        while not stop.is_set():
+            capture = station.store.next_queued()
+            if capture is None:
+                stop.wait(POLL_S)
+                continue
+            done = station.serve(capture)
+            if on_capture is not None:
+                on_capture(done)

@@ -1,0 +1,102 @@
+"""Images on disk: written beside, fsynced, renamed, the folder fsynced; named by their content.
+
+A capture's images live in one folder, `<day>/<capture id>/<view>_<kind>.<sha256>.jpg`, so that they find their
+capture again even when the database never heard of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from edge.durable import make_folder, write_durably
+from edge.errors import PictureError, StoreError
+from edge.images import decode
+from edge.records import Frame, StoredImage
+
+IMAGE_NAME = re.compile(r"(?P<view>[a-z]+)_(?P<kind>raw|annotated)\.(?P<sha256>[0-9a-f]{64})\.jpg")
+
+
+class Archive:
+    """The image folder of one station."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def save_frames(self, capture_id: str, frames: Iterable[Frame]) -> tuple[StoredImage, ...]:
+        """Keep what the cameras gave, before anybody has an opinion on it."""
+        return tuple(self.save(capture_id, frame.view, "raw", frame.jpeg) for frame in frames)
+
+    def save(self, capture_id: str, view: str, kind: str, content: bytes) -> StoredImage:
+        """Write one image durably. Saving the same bytes again changes nothing."""
+        sha256 = hashlib.sha256(content).hexdigest()
+        path = self.folder_of(capture_id) / f"{view}_{kind}.{sha256}.jpg"
+        try:
+            make_folder(path.parent)
+            write_durably(path, content)
+        except OSError as error:
+            hint = "check that the disk is not full: `df -h`"
+            raise StoreError(f"{path}: cannot be written: {error.strerror}", hint) from error
+        return self.describe(path, content)
+
+    def read(self, image: StoredImage) -> bytes:
+        """The image's bytes, proved against its hash."""
+        return self.read_proved(self.folder / image.path, image.sha256)
+
+    def read_named(self, capture_id: str, view: str, kind: str, sha256: str) -> bytes:
+        """The bytes of one image of a capture, proved against its hash."""
+        return self.read_proved(self.folder_of(capture_id) / f"{view}_{kind}.{sha256}.jpg", sha256)
+
+    def read_proved(self, path: Path, sha256: str) -> bytes:
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise PictureError(
+                f"{path}: cannot be read: {error.strerror}", "restore it from a backup"
+            ) from error
+        if hashlib.sha256(content).hexdigest() != sha256:
+            raise PictureError(f"{path}: the content is not what was written", "restore it from a backup")
+        return content
+
+    def images_of(self, capture_id: str) -> tuple[StoredImage, ...]:
+        """The whole images of a capture as found on disk, whatever the database knows."""
+        folder = self.folder_of(capture_id)
+        found = sorted(path for path in folder.glob("*.jpg") if IMAGE_NAME.fullmatch(path.name))
+        contents = ((path, path.read_bytes()) for path in found)
+        return tuple(self.describe(path, content) for path, content in contents if is_whole(path, content))
+
+    def discard_parts(self) -> None:
+        """Remove what a killed station was writing: nothing was promised about it."""
+        for part in self.folder.glob("*/*/*.part"):
+            part.unlink(missing_ok=True)
+
+    def folder_of(self, capture_id: str) -> Path:
+        return self.folder / capture_id[:8] / capture_id
+
+    def describe(self, path: Path, content: bytes) -> StoredImage:
+        name = IMAGE_NAME.fullmatch(path.name)
+        assert name is not None
+        width, height = picture_size(content)
+        return StoredImage(
+            view=name["view"],
+            kind=name["kind"],
+            path=str(path.relative_to(self.folder)),
+            sha256=name["sha256"],
+            width=width,
+            height=height,
+            size_bytes=len(content),
+        )
+
+
+def is_whole(path: Path, content: bytes) -> bool:
+    return f".{hashlib.sha256(content).hexdigest()}." in path.name
+
+
+def picture_size(content: bytes) -> tuple[int, int]:
+    """(width, height), or (0, 0) for evidence that is no readable picture."""
+    try:
+        return decode(content, "image").full_size
+    except PictureError:
+        return 0, 0

@@ -1,0 +1,192 @@
+"""How pixels become centimetres: one calibration file, one entry per view.
+
+This first form holds plain scales: one number per view, true in one plane only. How wrong it is for an animal that
+stands elsewhere is known from optics, and goes into the uncertainty of every result made with it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from edge.durable import write_durably
+from edge.errors import ConfigError, MeasureError
+from edge.records import VIEWS
+
+FORMAT = 1
+# Horizontal field of view of the cameras that stations use (phones and Arducam modules: 50 to 75 degrees).
+TYPICAL_FOV_DEG = 62.0
+# One standard deviation of the camera's distance when only the field of view of typical cameras is known.
+DISTANCE_SIGMA = 0.15
+# One standard deviation of a person's click on the end of a stick, px of a 1600 px wide picture.
+CLICK_SIGMA_PX = 2.0
+SHORTEST_STICK_PX = 20
+
+
+@dataclass(frozen=True, slots=True)
+class PlainScale:
+    """One scale for a whole view.
+
+    picture_size   (width, height) of the pictures it holds for, px
+    px_per_cm      in the plane of the stick
+    scale_sigma    one standard deviation of px_per_cm, as a fraction
+    plane_cm       where the stick was: its Y (side), Z (top) or X (front) in the crate
+    floor_y_px     the row where the floor is, below the animal's middle, or None
+    """
+
+    picture_size: tuple[int, int]
+    px_per_cm: float
+    scale_sigma: float
+    plane_cm: float = 0.0
+    floor_y_px: float | None = None
+
+    def camera_distance_cm(self) -> float:
+        """How far the camera is from the stick's plane, for a camera of typical field of view."""
+        focal_px = max(self.picture_size) / 2 / math.tan(math.radians(TYPICAL_FOV_DEG / 2))
+        return focal_px / self.px_per_cm
+
+    def at_size(self, size: tuple[int, int]) -> PlainScale:
+        """The same scale for the same picture at another size."""
+        ratio = size[0] / self.picture_size[0]
+        floor = None if self.floor_y_px is None else self.floor_y_px * ratio
+        return PlainScale(size, self.px_per_cm * ratio, self.scale_sigma, self.plane_cm, floor)
+
+    def as_document(self) -> dict[str, Any]:
+        return {
+            "kind": "scale",
+            "picture_size": list(self.picture_size),
+            "px_per_cm": round(self.px_per_cm, 5),
+            "scale_sigma": round(self.scale_sigma, 5),
+            "plane_cm": self.plane_cm,
+            "floor_y_px": self.floor_y_px,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """A calibration file as read: immutable, known by its content."""
+
+    views: Mapping[str, PlainScale]
+    created_at: str
+    sha256: str
+
+    def scale_for(self, view: str, full_size: tuple[int, int], size: tuple[int, int]) -> PlainScale:
+        """The scale of a view for a picture taken at full_size, at its working size.
+
+        Raises MeasureError where the calibration has no such view or was made on pictures of another size.
+        """
+        scale = self.views.get(view)
+        if scale is None:
+            hint = f"run `goatdev calibrate scale {view} ...`"
+            raise MeasureError(f"the {view} view is not calibrated", hint)
+        if scale.picture_size != full_size:
+            made, given = ("{}x{}".format(*size) for size in (scale.picture_size, full_size))
+            message = f"the {view} calibration was made on pictures of {made}, this one is {given}"
+            raise MeasureError(message, f"calibrate the {view} view again with pictures of this camera")
+        return scale.at_size(size)
+
+    def as_document(self) -> dict[str, Any]:
+        return {
+            "sha256": self.sha256,
+            "created_at": self.created_at,
+            "kinds": dict.fromkeys(self.views, "scale"),
+        }
+
+
+def scale_from_stick(
+    start_px: tuple[float, float],
+    end_px: tuple[float, float],
+    length_cm: float,
+    picture_size: tuple[int, int],
+    plane_cm: float = 0.0,
+    floor_y_px: float | None = None,
+) -> PlainScale:
+    """One scale from the two ends of something of known length."""
+    width, height = picture_size
+    for x, y in (start_px, end_px):
+        if not (0 <= x <= width and 0 <= y <= height):
+            raise ConfigError(
+                f"the point {x:g},{y:g} is outside the picture of {width}x{height}",
+                "read X,Y off the picture",
+            )
+    if not 1 <= length_cm <= 500:
+        raise ConfigError(f"a stick of {length_cm:g} cm is not usable", "give its length in cm, 1 to 500")
+    length_px = math.dist(start_px, end_px)
+    if length_px < SHORTEST_STICK_PX:
+        raise ConfigError(
+            f"the two points are only {length_px:.0f} pixels apart", "use a longer stick, or click its ends"
+        )
+    click_sigma_px = CLICK_SIGMA_PX * max(picture_size) / 1600
+    return PlainScale(
+        picture_size, length_px / length_cm, math.sqrt(2) * click_sigma_px / length_px, plane_cm, floor_y_px
+    )
+
+
+def read_calibration(path: Path) -> Calibration:
+    """Read and check a calibration file; raises ConfigError with what to do."""
+    try:
+        content = path.read_bytes()
+        document = json.loads(content)
+        if document["format"] != FORMAT:
+            raise ConfigError(
+                f"{path}: calibration of format {document['format']}", "update goatdev, or calibrate again"
+            )
+        views = {view: read_view(entry, view, path) for view, entry in document["views"].items()}
+        return Calibration(views, str(document["created_at"]), hashlib.sha256(content).hexdigest())
+    except OSError as error:
+        hint = "make one with `goatdev calibrate scale VIEW ... --into FILE`"
+        raise ConfigError(f"{path}: no calibration: {error.strerror}", hint) from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ConfigError(
+            f"{path}: not a calibration file: {error!r}", "calibrate again into a new file"
+        ) from None
+
+
+def read_view(entry: Mapping[str, Any], view: str, path: Path) -> PlainScale:
+    if view not in VIEWS:
+        raise ConfigError(f"{path}: {view}: unknown view", f"known: {', '.join(VIEWS)}")
+    if entry["kind"] != "scale":
+        raise ConfigError(
+            f"{path}: {view}: calibration of kind {entry['kind']!r}", "update goatdev, or calibrate again"
+        )
+    width, height = (int(side) for side in entry["picture_size"])
+    floor = entry["floor_y_px"]
+    scale = PlainScale(
+        picture_size=(width, height),
+        px_per_cm=float(entry["px_per_cm"]),
+        scale_sigma=float(entry["scale_sigma"]),
+        plane_cm=float(entry["plane_cm"]),
+        floor_y_px=None if floor is None else float(floor),
+    )
+    if not is_possible(scale):
+        raise ConfigError(f"{path}: {view}: impossible scale", "calibrate again")
+    return scale
+
+
+def is_possible(scale: PlainScale) -> bool:
+    numbers = (scale.px_per_cm, scale.scale_sigma, scale.plane_cm, scale.floor_y_px or 0.0)
+    positive = min(scale.picture_size) > 0 and scale.px_per_cm > 0 and scale.scale_sigma >= 0
+    return positive and all(map(math.isfinite, numbers))
+
+
+def write_view(path: Path, view: str, scale: PlainScale) -> None:
+    """Add or replace one view in a calibration file, durably; the other views stay."""
+    views = dict(read_calibration(path).views) if path.exists() else {}
+    views[view] = scale
+    document = {
+        "format": FORMAT,
+        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "views": {name: views[name].as_document() for name in VIEWS if name in views},
+    }
+    try:
+        write_durably(path, (json.dumps(document, indent=2) + "\n").encode())
+    except OSError as error:
+        raise ConfigError(
+            f"{path}: cannot be written: {error.strerror}", "check the folder and its permissions"
+        ) from None

@@ -1,0 +1,221 @@
+"""One TOML file, read once and whole before anything starts; every mistake names its key and the remedy."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, TypeVar
+
+from edge.errors import ConfigError
+from edge.records import VIEWS
+
+CONFIG_PLACES = (Path("goatdev.toml"), Path("/etc/goatdev/goatdev.toml"))
+
+Table = TypeVar("Table")
+
+
+@dataclass(frozen=True, slots=True)
+class StationConfig:
+    """[station]: who this is and where it keeps things."""
+
+    id: str
+    data_dir: str
+    max_age_s: float = 30.0
+
+    def __post_init__(self) -> None:
+        require(
+            re.fullmatch(r"[a-zA-Z0-9-]{1,32}", self.id) is not None,
+            f"[station] id: {self.id!r} is not a station name",
+            "use 1 to 32 letters, digits and hyphens",
+        )
+        require(
+            1 <= self.max_age_s <= 3600,
+            f"[station] max_age_s: {self.max_age_s:g} is out of range",
+            "after how many seconds a waiting press is stale: 1 to 3600",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CamerasConfig:
+    """[cameras]: one source per view, or none for a view without a camera."""
+
+    side: str = ""
+    top: str = ""
+    front: str = ""
+
+    def __post_init__(self) -> None:
+        require(any(self.sources().values()), "[cameras]: no camera named", 'for example side = "usb:0"')
+
+    def sources(self) -> dict[str, str]:
+        """view -> source, only the views that have one."""
+        return {view: getattr(self, view) for view in VIEWS if getattr(self, view)}
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureConfig:
+    """[measure]: what turns pixels into centimetres."""
+
+    calibration: str
+    model: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DashboardConfig:
+    """[dashboard]: where the pages are served."""
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+
+    def __post_init__(self) -> None:
+        require(
+            0 < self.port < 65536, f"[dashboard] port: {self.port} is no port", "a number from 1 to 65535"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SyncConfig:
+    """[sync]: where captures are delivered, and how often an idle outbox is looked at."""
+
+    destination: str = ""
+    poll_s: float = 2.0
+
+    def __post_init__(self) -> None:
+        known = self.destination == "" or self.destination.startswith("folder:")
+        require(
+            known, f"[sync] destination: {self.destination!r} is not known", 'for example "folder:/media/usb"'
+        )
+        require(
+            0.1 <= self.poll_s <= 3600,
+            f"[sync] poll_s: {self.poll_s:g} is out of range",
+            "0.1 to 3600 seconds",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The whole configuration; relative paths are relative to the file it came from."""
+
+    station: StationConfig
+    cameras: CamerasConfig
+    measure: MeasureConfig
+    dashboard: DashboardConfig
+    sync: SyncConfig
+    folder: Path
+
+    @property
+    def data_dir(self) -> Path:
+        return self.folder / self.station.data_dir
+
+    @property
+    def database_path(self) -> Path:
+        return self.data_dir / "station.db"
+
+    @property
+    def image_folder(self) -> Path:
+        return self.data_dir / "images"
+
+    @property
+    def station_lock(self) -> Path:
+        """Held by the one station process for as long as it runs."""
+        return self.data_dir / "station.lock"
+
+    @property
+    def sync_lock(self) -> Path:
+        return self.data_dir / "sync.lock"
+
+    @property
+    def calibration_path(self) -> Path:
+        return self.folder / self.measure.calibration
+
+    @property
+    def model_path(self) -> Path | None:
+        return self.folder / self.measure.model if self.measure.model else None
+
+
+TABLES: Mapping[str, type] = {
+    "station": StationConfig,
+    "cameras": CamerasConfig,
+    "measure": MeasureConfig,
+    "dashboard": DashboardConfig,
+    "sync": SyncConfig,
+}
+
+
+def require(holds: bool, message: str, hint: str) -> None:
+    if not holds:
+        raise ConfigError(message, hint)
+
+
+def find_config(given: str | None) -> Path:
+    """The file named on the command line, by GOATDEV_CONFIG, or in one of the usual places."""
+    named = given or os.environ.get("GOATDEV_CONFIG")
+    if named:
+        return Path(named)
+    for place in CONFIG_PLACES:
+        if place.is_file():
+            return place
+    raise ConfigError(
+        "no configuration found",
+        "name one with --config FILE, or write goatdev.toml here; `goatdev demo` needs none",
+    )
+
+
+def load_config(path: Path) -> Config:
+    """Read one TOML file into frozen dataclasses, or say which key is wrong and what to do."""
+    document = read_toml(path)
+    for name in document:
+        if name not in TABLES:
+            raise ConfigError(f"{path}: [{name}]: unknown table", did_you_mean(name, TABLES))
+    tables: dict[str, Any] = {
+        name: read_table(cls, document.get(name, {}), name) for name, cls in TABLES.items()
+    }
+    return Config(**tables, folder=path.resolve().parent)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(
+            f"{path}: cannot be read: {error.strerror}", "check the path and its permissions"
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}", "mend the line it names") from None
+
+
+def read_table(cls: type[Table], table: Any, where: str) -> Table:
+    """Build one configuration dataclass from one TOML table; a bad key names itself."""
+    if not isinstance(table, dict):
+        raise ConfigError(f"{where}: must be a table", f"write [{where}] on a line of its own")
+    known = {field.name: field for field in fields(cls)}  # type: ignore[arg-type]
+    for key, value in table.items():
+        if key not in known:
+            raise ConfigError(f"[{where}] {key}: unknown key", did_you_mean(key, known))
+        check_type(f"[{where}] {key}", value, str(known[key].type))
+    try:
+        return cls(**table)
+    except TypeError:
+        absent = sorted(name for name, one in known.items() if name not in table and one.default is MISSING)
+        raise ConfigError(
+            f"[{where}]: {', '.join(absent)} missing", "see the configuration in README.md"
+        ) from None
+
+
+def check_type(where: str, value: Any, wanted: str) -> None:
+    fits = {
+        "str": isinstance(value, str),
+        "int": isinstance(value, int) and not isinstance(value, bool),
+        "float": isinstance(value, (int, float)) and not isinstance(value, bool),
+    }[wanted]
+    words = {"str": "text in quotes", "int": "a whole number", "float": "a number"}
+    require(fits, f"{where}: {value!r} is not {words[wanted]}", f"write {words[wanted]}")
+
+
+def did_you_mean(name: str, known: Mapping[str, Any]) -> str:
+    nearest = get_close_matches(name, known, n=1)
+    return f"did you mean {nearest[0]}?" if nearest else f"known: {', '.join(known)}"

@@ -1,0 +1,91 @@
+"""The one JSON form of a result: printed by the command line, served by the API, sent to the cloud."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from edge import __version__
+from edge.records import Advice, Capture, Measurement, Reading, Revision, StoredImage
+
+
+def software() -> str:
+    return f"goatdev {__version__}"
+
+
+def revision_document(capture_id: str | None, revision: Revision) -> dict[str, Any]:
+    """What `goatdev measure --json` prints."""
+    return {
+        "capture_id": capture_id,
+        "measurements": measurements_document(revision.measurements),
+        "views": {reading.view: reading_document(reading) for reading in revision.readings},
+        "advice": [advice_document(advice) for advice in revision.advice],
+        "verdict": revision.verdict,
+        "model": dict(revision.model),
+        "calibration": dict(revision.calibration),
+        "software": revision.software,
+    }
+
+
+def capture_document(capture: Capture) -> dict[str, Any]:
+    """A capture with all that is known of it; where nothing was measured, why."""
+    numbers: dict[str, Any] = {"measurements": {}, "views": {}, "advice": []}
+    if capture.revision is not None:
+        numbers = revision_document(capture.id, capture.revision)
+    return {
+        **numbers,
+        "capture_id": capture.id,
+        "timestamp": capture.id,
+        "station_id": capture.id.split("_", 1)[1],
+        "status": str(capture.status),
+        "goat_id": capture.goat_id,
+        "source": capture.trigger.source,
+        "trigger_id": capture.trigger.id,
+        "requested_at": capture.trigger.requested_at.isoformat(),
+        "finished_at": capture.finished_at.isoformat() if capture.finished_at else None,
+        "spread_ms": capture.spread_ms,
+        "revision": capture.revision_number,
+        "failure": capture.failure,
+        "hint": capture.hint,
+        "images": [image_document(image) for image in capture.images],
+    }
+
+
+def measurements_document(measurements: Iterable[Measurement]) -> dict[str, Any]:
+    return {
+        one.trait: {
+            "value": rounded(one.value, 2),
+            "u95": rounded(one.u95, 2),
+            "confidence": rounded(one.confidence, 3),
+            "views": list(one.views),
+            "reason": one.reason,
+        }
+        for one in measurements
+    }
+
+
+def reading_document(reading: Reading) -> dict[str, Any]:
+    return {
+        "confidence": rounded(reading.confidence, 3),
+        "facing": reading.facing,
+        "warnings": list(reading.warnings),
+    }
+
+
+def advice_document(advice: Advice) -> dict[str, Any]:
+    return {"code": advice.code, "view": advice.view, "text": advice.text}
+
+
+def image_document(image: StoredImage) -> dict[str, Any]:
+    return {
+        "view": image.view,
+        "kind": image.kind,
+        "sha256": image.sha256,
+        "width": image.width,
+        "height": image.height,
+        "size_bytes": image.size_bytes,
+    }
+
+
+def rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)

@@ -1,0 +1,57 @@
+"""What can go wrong, grouped by who handles it. Every error says what to do."""
+
+
+class StationError(Exception):
+    """Something expected went wrong; `hint` tells the operator what to do about it."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} ({self.hint})" if self.hint else self.message
+
+
+class ConfigError(StationError):
+    """Configuration, calibration or model cannot be used as they are: a restart would not help."""
+
+    exit_code = 78
+
+
+class StageError(StationError):
+    """One stage of one capture failed: stored with the capture, shown, and the station goes on."""
+
+
+class CaptureError(StageError):
+    """A camera gave no picture."""
+
+
+class PictureError(StageError):
+    """A picture cannot be read."""
+
+
+class SegmentError(StageError):
+    """The network could not look at a picture."""
+
+
+class MeasureError(StageError):
+    """Outlines are there, centimetres cannot be had from them."""
+
+
+class DeviceLost(StationError):
+    """A device that the station cannot do without is gone: systemd restarts the station."""
+
+
+class StoreError(StationError):
+    """The database or the image folder cannot be trusted or written: systemd restarts the station."""
+
+
+class DeliveryDelayed(StationError):
+    """The cloud did not take it now; later it may."""
+
+
+class DeliveryRefused(StationError):
+    """The cloud will never take it as it is: parked and shown."""

@@ -1,0 +1,330 @@
+"""Where on a goat's outline the traits are, in pixels. Knows anatomy, no centimetres and no network.
+
+Everything is found from the mask in a frame that faces left or lies along the animal's own axis, so that a mirrored or
+turned goat gives the same points.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from edge.records import Label, Pixels
+
+Point = tuple[float, float]
+Floats = npt.NDArray[np.float64]
+
+# A head smaller than this share of the goat is a speck, not a head.
+SMALLEST_HEAD = 0.01
+# Fewer pixels than this across the goat show no anatomy.
+SMALLEST_GOAT_PX = 40
+# A skull is looked for at this size: fine enough for a poll to half a centimetre, and quick.
+SKULL_PX = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Width:
+    """A width across the trunk: its two ends in the picture, px."""
+
+    start: Point
+    end: Point
+
+    @property
+    def px(self) -> float:
+        return float(np.hypot(self.end[0] - self.start[0], self.end[1] - self.start[1]))
+
+
+def facing(mask: Pixels) -> str | None:
+    """ "left" or "right" in the picture, from where the head is; None without a head."""
+    head, body = mask == Label.HEAD, mask == Label.BODY
+    if not body.any() or head.sum() < SMALLEST_HEAD * (mask > 0).sum():
+        return None
+    head_x, body_x = column_centre(head), column_centre(body)
+    if head_x == body_x:
+        return None
+    return "left" if head_x < body_x else "right"
+
+
+def column_centre(region: npt.NDArray[np.bool_]) -> float:
+    columns = region.sum(axis=0)
+    return float(np.average(np.arange(len(columns)), weights=columns))
+
+
+def touched_borders(mask: Pixels, least_px: int = 5) -> frozenset[str]:
+    """Which borders of the picture cut the goat off: left, right, top, bottom."""
+    goat = mask > 0
+    edges = {"left": goat[:, :2], "right": goat[:, -2:], "top": goat[:2], "bottom": goat[-2:]}
+    return frozenset(name for name, edge in edges.items() if np.count_nonzero(edge) >= 2 * least_px)
+
+
+def parts(mask: Pixels) -> int:
+    """How many separate pieces the goat is in."""
+    return int(cv2.connectedComponents((mask > 0).astype(np.uint8))[0]) - 1
+
+
+# The side view.
+
+
+@dataclass(frozen=True, slots=True)
+class Stance:
+    """Where a left-facing goat stands in the side picture: columns and rows, px.
+
+    fore_x, hind_x  columns of the fore and hind legs
+    back_y          row of the back between them
+    ground_y        mean row of the lowest points of fore and hind legs
+    """
+
+    fore_x: float
+    hind_x: float
+    back_y: float
+    ground_y: float
+
+    @property
+    def span(self) -> float:
+        return self.hind_x - self.fore_x
+
+
+def side_landmarks(mask: Pixels) -> dict[str, Point]:
+    """withers, rump, poll, fore_hoof and hind_hoof of a goat seen from the side, as far as they can be found.
+
+    mask     (H, W)  0 background, 1 body, 2 head
+    returns  name -> (x, y), px
+    """
+    way = facing(mask)
+    if way is None:
+        return {}
+    if way == "left":
+        return left_facing_landmarks(mask)
+    mirrored = left_facing_landmarks(np.ascontiguousarray(mask[:, ::-1]))
+    return {name: (mask.shape[1] - 1 - x, y) for name, (x, y) in mirrored.items()}
+
+
+def left_facing_landmarks(mask: Pixels) -> dict[str, Point]:
+    """The side landmarks of a goat whose head is at the left."""
+    points = {"poll": find_poll(mask)}
+    stance = find_stance(mask)
+    if stance is not None:
+        back = back_line(mask)
+        points["withers"] = find_withers(back, stance)
+        points["rump"] = find_rump(back, stance)
+        points["fore_hoof"] = (stance.fore_x, stance.ground_y)
+        points["hind_hoof"] = (stance.hind_x, stance.ground_y)
+    return {name: point for name, point in points.items() if point is not None}
+
+
+def back_line(mask: Pixels) -> Floats:
+    """(W,) topmost body row of each column, smoothed against hair; NaN where there is no body or a head above it."""
+    body, head = mask == Label.BODY, mask == Label.HEAD
+    top = np.where(body.any(axis=0), body.argmax(axis=0), np.nan).astype(float)
+    head_top = np.where(head.any(axis=0), head.argmax(axis=0), np.inf)
+    top[head_top < top] = np.nan
+    return smoothed(top, max(3, mask.shape[1] // 200))
+
+
+def smoothed(values: Floats, half_window: int) -> Floats:
+    """Running mean that steps over NaN."""
+    known = np.isfinite(values)
+    kernel = np.ones(2 * half_window + 1)
+    total = np.convolve(np.where(known, values, 0.0), kernel, mode="same")
+    count = np.convolve(known.astype(float), kernel, mode="same")
+    return np.where(known, total / np.maximum(count, 1), np.nan)
+
+
+def find_stance(mask: Pixels) -> Stance | None:
+    """The legs of a left-facing goat, or None where no two pairs can be told apart."""
+    body = mask == Label.BODY
+    columns = np.flatnonzero(body.any(axis=0))
+    if len(columns) < SMALLEST_GOAT_PX:
+        return None
+    bottom = body.shape[0] - 1 - body[::-1].argmax(axis=0)
+    middle = columns[int(0.35 * len(columns)) : int(0.75 * len(columns))]
+    back_y = float(np.median(body.argmax(axis=0)[middle]))
+    lowest = float(bottom[columns].max())
+    height = lowest - back_y
+    is_leg = body.any(axis=0) & (bottom > lowest - 0.22 * height)
+    legs = np.flatnonzero(is_leg)
+    split = (legs.min() + legs.max()) / 2
+    fore, hind = legs[legs < split], legs[legs >= split]
+    if not len(fore) or not len(hind) or hind.mean() - fore.mean() < 0.3 * height:
+        return None
+    # Near hooves look lower than far ones; the animal's middle is between them.
+    ground_y = float(np.mean([middle_ground(bottom[fore]), middle_ground(bottom[hind])]))
+    return Stance(float(fore.mean()), float(hind.mean()), back_y, ground_y)
+
+
+def middle_ground(bottom: npt.NDArray[np.int64]) -> float:
+    """Half-way between the lower and the upper of the hooves of one pair, px."""
+    return float((bottom.max() + np.percentile(bottom, 25)) / 2)
+
+
+def find_withers(back: Floats, stance: Stance) -> Point | None:
+    """The highest point behind the corner in which the neck leaves the back, above the fore legs."""
+    span = stance.span
+    corner = neck_corner(back, stance.fore_x - 0.45 * span, stance.fore_x + 0.55 * span)
+    start = stance.fore_x - 0.05 * span if corner is None else corner
+    start = float(np.clip(start, stance.fore_x - 0.15 * span, stance.fore_x + 0.3 * span))
+    return highest(back, start, start + 0.15 * span)
+
+
+def neck_corner(back: Floats, neck_x: float, mid_back_x: float) -> float | None:
+    """The column farthest below the chord from neck to mid-back; None where the neck does not rise."""
+    xs = known_columns(back, neck_x, mid_back_x)
+    if len(xs) < 3:
+        return None
+    ys = back[xs]
+    chord = np.interp(xs, [xs[0], xs[-1]], [ys[0], ys[-1]])
+    below = ys - chord
+    deepest = int(np.argmax(below))
+    return float(xs[deepest]) if below[deepest] > 0.03 * (xs[-1] - xs[0]) else None
+
+
+def find_rump(back: Floats, stance: Stance) -> Point | None:
+    """The highest point of the croup, over the hips."""
+    return highest(back, stance.hind_x - 0.3 * stance.span, stance.hind_x + 0.02 * stance.span)
+
+
+def highest(back: Floats, start_x: float, end_x: float) -> Point | None:
+    """The highest point of the back between two columns."""
+    xs = known_columns(back, start_x, end_x)
+    if not len(xs):
+        return None
+    x = xs[int(np.argmin(back[xs]))]
+    return float(x), float(back[x])
+
+
+def known_columns(back: Floats, start_x: float, end_x: float) -> npt.NDArray[np.int64]:
+    xs = np.arange(max(0, round(start_x)), min(len(back), round(end_x) + 1))
+    return np.asarray(xs[np.isfinite(back[xs])])
+
+
+def find_poll(mask: Pixels) -> Point | None:
+    """The top of the skull: the head without what is thinner than a skull (ears, horns), nearest the neck."""
+    left, top, width, height = cv2.boundingRect((mask == Label.HEAD).astype(np.uint8))
+    if min(width, height) < SMALLEST_GOAT_PX / 4:
+        return None
+    head = (mask[top : top + height, left : left + width] == Label.HEAD).astype(np.uint8)
+    shrink = min(1.0, SKULL_PX / float(np.sqrt(head.sum())))
+    skull = without_thin_parts(cv2.resize(head, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA))
+    columns = np.flatnonzero(skull.any(axis=0))
+    if not len(columns):
+        return None
+    # The animal faces left: the poll lies in the rear two thirds of the skull.
+    rear = columns[len(columns) // 3 :]
+    tops = skull[:, rear].argmax(axis=0)
+    best = int(np.argmin(tops))
+    return left + float(rear[best]) / shrink, top + float(tops[best]) / shrink
+
+
+def without_thin_parts(head: Pixels) -> Pixels:
+    """A head opened with a disc of nearly half its size: ears and horns vanish, the skull stays."""
+    diameter = 2 * round(0.22 * float(np.sqrt(head.sum()))) + 1
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (diameter, diameter))
+    opened = cv2.morphologyEx(np.pad(head, diameter), cv2.MORPH_OPEN, disc)
+    return np.asarray(opened[diameter:-diameter, diameter:-diameter], np.uint8)
+
+
+# The top view.
+
+
+@dataclass(frozen=True, slots=True)
+class Trunk:
+    """A trunk seen from above, cut across its own axis.
+
+    centre, along   a point of the axis and its unit vector towards the head (or an end, where there is no head)
+    stations        (N,) positions along the axis, px, rear to front
+    left, right     (N,) the trunk's edges across the axis, px
+    has_head        whether the front is known
+    """
+
+    centre: Floats
+    along: Floats
+    stations: Floats
+    left: Floats
+    right: Floats
+    has_head: bool
+
+    @property
+    def widths(self) -> Floats:
+        return self.right - self.left
+
+    def width_at(self, index: int) -> Width:
+        across = np.array([-self.along[1], self.along[0]])
+        on_axis = self.centre + self.stations[index] * self.along
+        start, end = on_axis + self.left[index] * across, on_axis + self.right[index] * across
+        return Width((float(start[0]), float(start[1])), (float(end[0]), float(end[1])))
+
+
+def find_trunk(mask: Pixels) -> Trunk | None:
+    """The trunk of a goat seen from above: the body without the neck, tail and head."""
+    rows, columns = np.nonzero(mask == Label.BODY)
+    if len(rows) < SMALLEST_GOAT_PX**2:
+        return None
+    points = np.column_stack([columns, rows]).astype(float)
+    head = np.argwhere(mask == Label.HEAD)[:, ::-1].astype(float)
+    has_head = len(head) >= SMALLEST_HEAD * len(points)
+    trunk = cut_across(points, head, has_head)
+    # The neck may be turned: look again along the axis of the trunk alone.
+    for _ in range(2):
+        inside = (points - trunk.centre) @ trunk.along
+        points = points[(inside >= trunk.stations[0]) & (inside <= trunk.stations[-1])]
+        trunk = cut_across(points, head, has_head)
+    return trunk
+
+
+def cut_across(points: Floats, head: Floats, has_head: bool) -> Trunk:
+    """Cut a set of body pixels (N, 2) across its principal axis, one station per pixel of length."""
+    centre = points.mean(axis=0)
+    _, vectors = np.linalg.eigh(np.cov((points - centre).T))
+    along = vectors[:, 1]
+    if has_head and (head.mean(axis=0) - centre) @ along < 0:
+        along = -along
+    across = np.array([-along[1], along[0]])
+    s, w = (points - centre) @ along, (points - centre) @ across
+    index = np.round(s - s.min()).astype(int)
+    left, right = np.full(index.max() + 1, np.inf), np.full(index.max() + 1, -np.inf)
+    np.minimum.at(left, index, w)
+    np.maximum.at(right, index, w)
+    stations = s.min() + np.arange(len(left), dtype=float)
+    full = (right - left) > 0.55 * np.nanmax(np.where(np.isfinite(right), right - left, np.nan))
+    first, last = int(np.argmax(full)), len(full) - int(np.argmax(full[::-1]))
+    keep = np.isfinite(left[first:last])
+    return Trunk(
+        centre, along, stations[first:last][keep], left[first:last][keep], right[first:last][keep], has_head
+    )
+
+
+def top_widths(trunk: Trunk) -> dict[str, Width]:
+    """shoulder, waist and rump (only where head and tail are told apart) and body: the widths of DESIGN 4, px."""
+    count = len(trunk.stations)
+    widths = smoothed(trunk.widths, max(1, count // 60))
+    found = {"body": int(np.argmax(widths))}
+    if trunk.has_head:
+        rump = int(np.argmax(widths[: int(0.4 * count)]))
+        shoulder = int(0.6 * count) + int(np.argmax(widths[int(0.6 * count) :]))
+        waist = rump + int(np.argmin(widths[rump : shoulder + 1]))
+        found |= {"shoulder": shoulder, "waist": waist, "rump": rump}
+    return {name: trunk.width_at(index) for name, index in found.items()}
+
+
+# The front view.
+
+
+def front_width(mask: Pixels) -> Width | None:
+    """The widest row of the trunk seen from the front, above the legs; pixels hidden by the head count as trunk."""
+    body, goat = mask == Label.BODY, mask > 0
+    rows = np.flatnonzero(body.any(axis=1))
+    if len(rows) < SMALLEST_GOAT_PX:
+        return None
+    upper = rows[: max(1, int(0.6 * len(rows)))]
+    left = body.argmax(axis=1)[upper]
+    right = body.shape[1] - 1 - body[:, ::-1].argmax(axis=1)[upper]
+    filled = np.array([goat[y, a : b + 1].mean() for y, a, b in zip(upper, left, right, strict=True)])
+    widths = np.where(filled > 0.95, right - left + 1.0, 0.0)
+    best = int(np.argmax(smoothed(widths, max(1, len(upper) // 60))))
+    if widths[best] <= 0:
+        return None
+    y = float(upper[best])
+    return Width((float(left[best]), y), (float(right[best]) + 1.0, y))

@@ -1,0 +1,358 @@
+"""Outlines become centimetres, each with an uncertainty that tells the truth about a plain scale.
+
+A plain scale is true in one plane, at distance D from the camera. What stands a cm nearer looks D / (D - a) times
+larger. Neither where the animal stands nor D is known exactly, so each length carries, as one standard deviation:
+    sigma_a / D               where the animal's measured part stands
+    |a - plane| / D * 15 %    the distance itself, known only from the field of view of typical cameras
+    3 %                       the tilt of the camera, which a single scale cannot hold
+    the scale's own           how well the ends of the stick were clicked
+    the outline's             hair, and the size of a network pixel
+    the trait's               how well its place on the outline can be found
+added in quadrature; u95 is 1.96 of it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from edge.advice import advise
+from edge.calibration import PlainScale
+from edge.geometry import (
+    Point,
+    Width,
+    facing,
+    find_trunk,
+    front_width,
+    parts,
+    side_landmarks,
+    top_widths,
+    touched_borders,
+)
+from edge.records import TRAITS, VIEWS, Advice, Label, Line, Measurement, Reading, Segmentation
+
+COVERAGE_95 = 1.96
+TILT_SIGMA = 0.03
+DISTANCE_SIGMA = 0.15
+# One standard deviation of where an outline is drawn, in pixels of the network's 256 px wide picture.
+OUTLINE_SIGMA_NETWORK_PX = 0.8
+NETWORK_WIDTH_PX = 256
+# Goats stand within about 12 cm of the crate's middle: a uniform spread of +-12 has this standard deviation.
+PLACE_SIGMA_CM = 7.0
+# Where no stick showed the floor's row it is read off the hooves, which lie nearer and farther than the middle.
+HOOF_FLOOR_SIGMA_CM = 2.0
+# The trunk is widest at about 0.7 of the withers height; a typical goat where the side view does not tell.
+WIDEST_AT = 0.70
+TYPICAL_WITHERS_CM, TYPICAL_WITHERS_SIGMA_CM = 62.0, 12.0
+# How well the trait's place on an outline can be found, cm.
+PLACE_ON_OUTLINE_SIGMA_CM = {
+    "head_height_cm": 2.5,
+    "withers_height_cm": 1.0,
+    "rump_height_cm": 0.7,
+    "shoulder_width_cm": 1.2,
+    "waist_width_cm": 1.0,
+    "rump_width_cm": 1.2,
+    "body_width_top_cm": 0.7,
+    "body_width_front_cm": 1.5,
+}
+# Kids to bucks, with room to spare: beyond it the outline is not a goat's.
+PLAUSIBLE_CM = {"height": (20.0, 130.0), "width": (6.0, 70.0)}
+# A trunk seen from above is this many times as long as it is wide; a shorter one is partly hidden.
+SHORTEST_TRUNK = 1.3
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One view as it comes to be measured: an outline and its scale, or the reason why there is none."""
+
+    view: str
+    segmentation: Segmentation | None = None
+    scale: PlainScale | None = None
+    reason: str = ""
+    advice: Advice | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Length:
+    """A measured length with one standard deviation, cm, and where it lies in the picture."""
+
+    cm: float
+    sigma_cm: float
+    line: Line
+
+
+@dataclass(slots=True)
+class ViewResult:
+    """What one view says: lengths or reasons per trait, and what was noticed."""
+
+    reading: Reading
+    lengths: dict[str, Length] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
+    advice: list[Advice] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """All traits, each a value or a reason; per view what was seen; what to do better."""
+
+    measurements: tuple[Measurement, ...]
+    readings: tuple[Reading, ...]
+    advice: tuple[Advice, ...]
+
+
+def measure(looks: Mapping[str, Look]) -> Findings:
+    """All traits of DESIGN 4 from the views that there are."""
+    results: dict[str, ViewResult] = {}
+    for view in VIEWS:
+        look = looks.get(view, Look(view, reason=f"no {view} picture"))
+        results[view] = read_view(look, results)
+    single = [finished(trait.name, results[trait.views[0]]) for trait in TRAITS if len(trait.views) == 1]
+    body, disagreement = best_body_width(single)
+    advice = [one for view in VIEWS for one in results[view].advice]
+    readings = tuple(results[view].reading for view in VIEWS if view in looks)
+    return Findings((*single, body), readings, tuple(advice + disagreement))
+
+
+def read_view(look: Look, earlier: Mapping[str, ViewResult]) -> ViewResult:
+    """Measure one view; the side view comes first, for the top view needs to know how tall the animal is."""
+    traits = [trait.name for trait in TRAITS if trait.views == (look.view,)]
+    if look.segmentation is None or look.scale is None:
+        confidence = look.segmentation.confidence if look.segmentation else 0.0
+        advice = [look.advice] if look.advice else []
+        warnings = tuple(one.code for one in advice)
+        return ViewResult(
+            Reading(look.view, confidence, warnings=warnings), {}, dict.fromkeys(traits, look.reason), advice
+        )
+    readers = {"side": read_side, "top": read_top, "front": read_front}
+    return readers[look.view](look.segmentation, look.scale, earlier)
+
+
+# Heights.
+
+
+def read_side(segmentation: Segmentation, scale: PlainScale, earlier: Mapping[str, ViewResult]) -> ViewResult:
+    """Head, withers and rump height in the animal's sagittal plane, above the floor."""
+    mask, way = segmentation.mask, facing(segmentation.mask)
+    points = side_landmarks(mask)
+    floor_y_px, floor_sigma_cm, warnings = find_floor(points, scale)
+    result = ViewResult(Reading("side", segmentation.confidence, way, warnings, points))
+    borders = touched_borders(mask)
+    landmarks = {"head_height_cm": "poll", "withers_height_cm": "withers", "rump_height_cm": "rump"}
+    for trait, landmark in landmarks.items():
+        reason = side_reason(trait, landmark, points, way, borders)
+        if reason is None and floor_y_px is None:
+            reason = (
+                "the floor cannot be found: the calibration does not give it and the hooves cannot be seen"
+            )
+        if reason is not None:
+            result.reasons[trait] = reason
+        else:
+            assert floor_y_px is not None
+            result.lengths[trait] = height(trait, points[landmark], floor_y_px, floor_sigma_cm, scale)
+    result.advice = side_advice(points, way, borders)
+    return with_advice_as_warnings(result)
+
+
+def find_floor(points: Mapping[str, Point], scale: PlainScale) -> tuple[float | None, float, tuple[str, ...]]:
+    """The floor's row below the animal, px; its standard deviation, cm; and what to warn of."""
+    if scale.floor_y_px is not None:
+        return scale.floor_y_px, 0.5, ()
+    if "fore_hoof" in points:
+        return points["fore_hoof"][1], HOOF_FLOOR_SIGMA_CM, ("floor_from_hooves",)
+    return None, 0.0, ()
+
+
+def side_reason(
+    trait: str, landmark: str, points: Mapping[str, Point], way: str | None, borders: frozenset[str]
+) -> str | None:
+    if way is None:
+        return "the head cannot be seen, so front and rear cannot be told apart"
+    rear = "right" if way == "left" else "left"
+    ends = {"head_height_cm": {way, "top"}, "withers_height_cm": {"top"}, "rump_height_cm": {rear, "top"}}
+    cut = sorted(borders & ends[trait])
+    if cut:
+        return f"the picture cuts the goat off ({', '.join(cut)})"
+    if landmark not in points:
+        return f"the {landmark} cannot be found on the outline"
+    return None
+
+
+def side_advice(points: Mapping[str, Point], way: str | None, borders: frozenset[str]) -> list[Advice]:
+    advice = []
+    if borders & {"left", "right", "top"}:
+        advice.append(advise("goat_cut_off", "side"))
+    if way is None:
+        advice.append(advise("head_not_seen", "side"))
+    elif "withers" not in points:
+        advice.append(advise("legs_not_seen", "side"))
+    elif "poll" in points and points["poll"][1] > points["withers"][1]:
+        advice.append(advise("head_low", "side"))
+    return advice
+
+
+def height(trait: str, point: Point, floor_y_px: float, floor_sigma_cm: float, scale: PlainScale) -> Length:
+    distance = scale.camera_distance_cm()
+    magnified = (distance + scale.plane_cm) / distance
+    cm = (floor_y_px - point[1]) / scale.px_per_cm * magnified
+    sigma = quadrature(
+        cm * PLACE_SIGMA_CM / (distance + scale.plane_cm),
+        cm * abs(scale.plane_cm) / distance * DISTANCE_SIGMA,
+        cm * TILT_SIGMA,
+        cm * scale.scale_sigma,
+        floor_sigma_cm,
+        outline_sigma_cm(scale),
+        PLACE_ON_OUTLINE_SIGMA_CM[trait],
+    )
+    return Length(cm, sigma, Line(trait, (point[0], floor_y_px), point))
+
+
+# Widths.
+
+
+def read_top(segmentation: Segmentation, scale: PlainScale, earlier: Mapping[str, ViewResult]) -> ViewResult:
+    """Shoulder, waist, rump and greatest width across the animal's own axis."""
+    mask = segmentation.mask
+    trunk = find_trunk(mask)
+    way = facing(mask)
+    result = ViewResult(Reading("top", segmentation.confidence, way))
+    problem = top_problem(mask, trunk is not None)
+    widths: dict[str, Width] = {}
+    if trunk is not None and problem is None:
+        widths = top_widths(trunk)
+        if len(trunk.stations) < SHORTEST_TRUNK * widths["body"].px:
+            problem = "goat_hidden"
+    traits = {"shoulder": "shoulder_width_cm", "waist": "waist_width_cm", "rump": "rump_width_cm"}
+    for name, trait in {**traits, "body": "body_width_top_cm"}.items():
+        if problem is not None:
+            result.reasons[trait] = TOP_REASONS[problem]
+        elif name not in widths:
+            result.reasons[trait] = "the head cannot be seen, so shoulder and rump cannot be told apart"
+        else:
+            nearer_cm, sigma_cm = widest_above_floor(earlier)
+            result.lengths[trait] = width(trait, widths[name], nearer_cm, sigma_cm, scale)
+    if problem is not None:
+        result.advice.append(advise(problem, "top"))
+    elif way is None:
+        result.advice.append(advise("head_not_seen", "top"))
+    return with_advice_as_warnings(result)
+
+
+TOP_REASONS = {
+    "goat_cut_off": "the picture cuts the goat off",
+    "goat_hidden": "the trunk is not seen whole and straight from above",
+    "nobody_there": "no goat was found in the top picture",
+}
+
+
+def top_problem(mask: Label | object, has_trunk: bool) -> str | None:
+    """Why the trunk as seen from above is not whole; a muzzle outside the picture does no harm."""
+    body = (mask == Label.BODY).astype("uint8")  # type: ignore[attr-defined]
+    if not has_trunk:
+        return "nobody_there"
+    if touched_borders(body):
+        return "goat_cut_off"
+    return "goat_hidden" if parts(body) > 1 else None
+
+
+def widest_above_floor(earlier: Mapping[str, ViewResult]) -> tuple[float, float]:
+    """Height of the trunk's widest part above the floor and its standard deviation, cm."""
+    withers = earlier["side"].lengths.get("withers_height_cm")
+    if withers is None:
+        return WIDEST_AT * TYPICAL_WITHERS_CM, WIDEST_AT * TYPICAL_WITHERS_SIGMA_CM
+    return WIDEST_AT * withers.cm, quadrature(WIDEST_AT * withers.sigma_cm, 4.0)
+
+
+def read_front(
+    segmentation: Segmentation, scale: PlainScale, earlier: Mapping[str, ViewResult]
+) -> ViewResult:
+    """The greatest width of the trunk seen from the front."""
+    mask, trait = segmentation.mask, "body_width_front_cm"
+    has_head = bool((mask == Label.HEAD).sum() >= 0.02 * (mask > 0).sum())
+    result = ViewResult(Reading("front", segmentation.confidence, "camera" if has_head else "away"))
+    widest = front_width(mask)
+    if touched_borders(mask) & {"left", "right"}:
+        result.reasons[trait] = TOP_REASONS["goat_cut_off"]
+        result.advice.append(advise("goat_cut_off", "front"))
+    elif widest is None:
+        result.reasons[trait] = "the trunk cannot be told from the legs"
+    else:
+        result.lengths[trait] = width(trait, widest, 0.0, 2 * PLACE_SIGMA_CM, scale)
+    return with_advice_as_warnings(result)
+
+
+def width(trait: str, across: Width, nearer_cm: float, nearer_sigma_cm: float, scale: PlainScale) -> Length:
+    """A width that lies nearer_cm nearer to the camera than the floor (top) or the crate's middle (front)."""
+    distance = scale.camera_distance_cm()
+    offset_cm = nearer_cm - scale.plane_cm
+    cm = across.px / scale.px_per_cm * max(0.0, distance - offset_cm) / distance
+    sigma = quadrature(
+        cm * nearer_sigma_cm / distance,
+        cm * offset_cm / distance * DISTANCE_SIGMA,
+        cm * TILT_SIGMA,
+        cm * scale.scale_sigma,
+        math.sqrt(2) * outline_sigma_cm(scale),
+        PLACE_ON_OUTLINE_SIGMA_CM[trait],
+    )
+    return Length(cm, sigma, Line(trait, across.start, across.end))
+
+
+# Together.
+
+
+def finished(trait: str, result: ViewResult) -> Measurement:
+    """One trait of one view as a measurement, if it is a plausible one."""
+    view = result.reading.view
+    length = result.lengths.get(trait)
+    if length is None:
+        return Measurement(trait, (view,), reason=result.reasons[trait])
+    least, most = PLAUSIBLE_CM["height" if "height" in trait else "width"]
+    if not (math.isfinite(length.cm) and math.isfinite(length.sigma_cm) and least <= length.cm <= most):
+        return Measurement(trait, (view,), reason=f"{length.cm:.1f} cm is not plausible for a goat")
+    return Measurement(
+        trait, (view,), length.cm, COVERAGE_95 * length.sigma_cm, round(result.reading.confidence, 3)
+    )
+
+
+def best_body_width(measurements: Iterable[Measurement]) -> tuple[Measurement, list[Advice]]:
+    """The greatest trunk width from top and front, each weighted by its certainty."""
+    trait = "body_width_cm"
+    found = {one.trait: one for one in measurements}
+    both = [found["body_width_top_cm"], found["body_width_front_cm"]]
+    known = [one for one in both if one.value is not None]
+    if not known:
+        return Measurement(
+            trait, ("top", "front"), reason="neither the top nor the front view gives a width"
+        ), []
+    weights = [1 / one.u95**2 for one in known if one.u95]
+    value = sum(w * one.value for w, one in zip(weights, known, strict=True) if one.value) / sum(weights)
+    u95 = 1 / math.sqrt(sum(weights))
+    apart = abs(known[0].value - known[-1].value) if known[0].value and known[-1].value else 0.0
+    disagree = apart > quadrature(*(one.u95 for one in known if one.u95))
+    views = tuple(one.views[0] for one in known)
+    confidence = min(one.confidence for one in known)
+    # Where the views disagree by more than their doubts allow, the truth may be with either of them.
+    best = Measurement(trait, views, value, max(u95, apart / 2 if disagree else 0.0), confidence)
+    return best, [advise("views_disagree")] if disagree else []
+
+
+def with_advice_as_warnings(result: ViewResult) -> ViewResult:
+    """Note each advice as a warning of the view, and the lines that were measured."""
+    reading = result.reading
+    result.reading = Reading(
+        reading.view,
+        reading.confidence,
+        reading.facing,
+        reading.warnings + tuple(one.code for one in result.advice),
+        reading.landmarks,
+        tuple(length.line for length in result.lengths.values()),
+    )
+    return result
+
+
+def outline_sigma_cm(scale: PlainScale) -> float:
+    return OUTLINE_SIGMA_NETWORK_PX * max(scale.picture_size) / NETWORK_WIDTH_PX / scale.px_per_cm
+
+
+def quadrature(*sigmas: float) -> float:
+    return math.sqrt(sum(sigma**2 for sigma in sigmas))

@@ -1,0 +1,122 @@
+"""What is owed to the cloud. The station fills it with each capture; only the sync daemon empties it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from edge.records import utc_now
+from edge.store import Store
+
+DUE = """
+SELECT id, capture_id, sequence, document, attempts FROM outbox
+WHERE state = 'due' AND next_attempt_at <= :now
+ORDER BY id
+LIMIT :limit
+"""
+
+DELIVERED = """
+UPDATE outbox
+SET state = 'delivered', attempts = attempts + 1, last_error = NULL
+WHERE id = :id
+"""
+
+INSERT_RECEIPT = """
+INSERT INTO receipts (outbox_id, destination, objects, received_at)
+VALUES (:outbox_id, :destination, :objects, :received_at)
+ON CONFLICT (outbox_id, destination) DO UPDATE SET objects = :objects, received_at = :received_at
+"""
+
+DELAYED = """
+UPDATE outbox
+SET attempts = attempts + 1, next_attempt_at = :next_attempt_at, last_error = :last_error
+WHERE id = :id
+"""
+
+PARKED = """
+UPDATE outbox
+SET state = 'parked', attempts = attempts + 1, last_error = :last_error
+WHERE id = :id
+"""
+
+STATE_OF = """
+SELECT state, last_error FROM outbox
+WHERE capture_id = ?
+ORDER BY id DESC
+LIMIT 1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One document owed to the cloud, frozen when it was written, and the images it names.
+
+    sequence  0 for a capture's first document, counting up for later ones
+    """
+
+    id: int
+    capture_id: str
+    sequence: int
+    document: str
+    attempts: int
+
+    def images(self) -> list[dict[str, Any]]:
+        """view, kind, sha256 of each image that the document names."""
+        images: list[dict[str, Any]] = json.loads(self.document)["images"]
+        return images
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The cloud's proof that it has an entry: each object's place and hash."""
+
+    destination: str
+    objects: tuple[tuple[str, str], ...]
+
+
+class Outbox:
+    """The outbox table of one open store."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def due(self, limit: int = 20) -> list[Entry]:
+        rows = self.store.all(DUE, {"now": utc_now().isoformat(), "limit": limit})
+        return [Entry(**row) for row in rows]
+
+    def delivered(self, entry: Entry, receipt: Receipt) -> None:
+        """Keep the receipt and close the entry: both or neither."""
+        row = {
+            "outbox_id": entry.id,
+            "destination": receipt.destination,
+            "objects": json.dumps(dict(receipt.objects)),
+            "received_at": utc_now().isoformat(),
+        }
+        with self.store.transaction():
+            self.store.db.execute(INSERT_RECEIPT, row)
+            self.store.db.execute(DELIVERED, {"id": entry.id})
+
+    def delayed(self, entry: Entry, why: str, wait_s: float) -> None:
+        row = {"id": entry.id, "next_attempt_at": later(wait_s).isoformat(), "last_error": why}
+        with self.store.transaction():
+            self.store.db.execute(DELAYED, row)
+
+    def parked(self, entry: Entry, why: str) -> None:
+        with self.store.transaction():
+            self.store.db.execute(PARKED, {"id": entry.id, "last_error": why})
+
+    def backlog(self) -> dict[str, int]:
+        """state -> how many entries."""
+        rows = self.store.all("SELECT state, COUNT(*) AS number FROM outbox GROUP BY state")
+        return {row["state"]: row["number"] for row in rows}
+
+    def state_of(self, capture_id: str) -> str | None:
+        """due, delivered or parked: where a capture's newest document stands."""
+        row = self.store.one(STATE_OF, [capture_id])
+        return row["state"] if row else None
+
+
+def later(seconds: float) -> datetime:
+    return utc_now() + timedelta(seconds=seconds)

@@ -1,0 +1,145 @@
+"""The story of a capture, on one screen. Its parts are passed in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from edge.advice import advise
+from edge.annotate import annotate
+from edge.archive import Archive
+from edge.calibration import Calibration
+from edge.cameras.rig import Rig
+from edge.document import software
+from edge.errors import CaptureError, MeasureError, PictureError, StageError
+from edge.images import decode
+from edge.measure import Look, measure
+from edge.records import Capture, Picture, Revision, utc_now
+from edge.segment import Segmenter
+from edge.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """What was found in the pictures of one moment, and the pictures that show it."""
+
+    revision: Revision
+    annotated: Mapping[str, bytes]
+
+
+def take_capture(
+    capture: Capture,
+    rig: Rig,
+    archive: Archive,
+    segmenter: Segmenter,
+    calibration: Calibration,
+    store: Store,
+) -> Capture:
+    """Turn one press into one stored capture, whatever happens on the way."""
+    capture = store.begin(capture)
+    try:
+        shot = rig.shoot()
+        images = archive.save_frames(capture.id, shot.frames)  # evidence before opinion
+        capture = capture.with_shot(images, shot.spread_ms)
+        contents = {frame.view: frame.jpeg for frame in shot.frames}
+        capture = with_examination(capture, contents, shot.missing, archive, segmenter, calibration)
+    except StageError as error:
+        capture = capture.failed(error.message, error.hint)  # keeps what it already has
+    store.close_capture(capture)
+    return capture
+
+
+def measure_again(
+    capture: Capture, archive: Archive, segmenter: Segmenter, calibration: Calibration, store: Store
+) -> Capture:
+    """Measure a capture's stored images again, as a new revision."""
+    capture = store.begin(capture)
+    try:
+        contents, missing = stored_contents(capture, archive)
+        capture = with_examination(capture, contents, missing, archive, segmenter, calibration)
+    except StageError as error:
+        capture = capture.failed(error.message, error.hint)
+    store.close_capture(capture)
+    return capture
+
+
+def stored_contents(capture: Capture, archive: Archive) -> tuple[dict[str, bytes], dict[str, str]]:
+    """view -> image bytes, and view -> why an image cannot be read any more."""
+    contents: dict[str, bytes] = {}
+    missing: dict[str, str] = {}
+    for image in capture.images_of("raw"):
+        try:
+            contents[image.view] = archive.read(image)
+        except PictureError as error:
+            missing[image.view] = str(error)
+    if not contents:
+        why = "; ".join(missing.values()) or "it never had any"
+        raise CaptureError(f"none of its pictures can be read: {why}", "measure the goat again")
+    return contents, missing
+
+
+def with_examination(
+    capture: Capture,
+    contents: Mapping[str, bytes],
+    missing: Mapping[str, str],
+    archive: Archive,
+    segmenter: Segmenter,
+    calibration: Calibration,
+) -> Capture:
+    """The capture with its numbers and annotated pictures."""
+    pictures: dict[str, Picture] = {}
+    problems = dict(missing)
+    for view, content in contents.items():
+        try:
+            pictures[view] = decode(content, f"{view} picture")
+        except PictureError as error:
+            problems[view] = str(error)
+    examination = examine(pictures, problems, segmenter, calibration)
+    annotated = [archive.save(capture.id, v, "annotated", jpeg) for v, jpeg in examination.annotated.items()]
+    return capture.with_images(tuple(annotated)).completed(examination.revision, utc_now())
+
+
+def examine(
+    pictures: Mapping[str, Picture],
+    problems: Mapping[str, str],
+    segmenter: Segmenter,
+    calibration: Calibration,
+) -> Examination:
+    """Segment, measure and annotate the pictures of one moment.
+
+    pictures  view -> picture
+    problems  view -> why there is none
+    """
+    looks = {
+        view: Look(view, reason=why, advice=advise("no_picture", view, why)) for view, why in problems.items()
+    }
+    looks |= {view: look_at(view, picture, segmenter, calibration) for view, picture in pictures.items()}
+    findings = measure(looks)
+    revision = Revision(
+        findings.measurements,
+        findings.readings,
+        findings.advice,
+        segmenter.card.as_document(),
+        calibration.as_document(),
+        software(),
+    )
+    annotated = {}
+    for reading in findings.readings:
+        if reading.view in pictures:
+            seen = looks[reading.view].segmentation
+            mask = seen.mask if seen else None
+            annotated[reading.view] = annotate(pictures[reading.view], mask, reading, findings.measurements)
+    return Examination(revision, annotated)
+
+
+def look_at(view: str, picture: Picture, segmenter: Segmenter, calibration: Calibration) -> Look:
+    """Find the goat in one picture and the scale that holds for it, or say what is missing."""
+    segmentation = segmenter.segment(picture, view)
+    if not segmenter.finds_goat(segmentation):
+        advice = advise("nobody_there", view)
+        return Look(view, segmentation, None, f"no goat was found in the {view} picture", advice)
+    try:
+        scale = calibration.scale_for(view, picture.full_size, picture.size)
+    except MeasureError as error:
+        return Look(view, segmentation, None, str(error), advise("not_calibrated", view, str(error)))
+    return Look(view, segmentation, scale)

@@ -1,0 +1,269 @@
+"""The nouns of the station: small, frozen, complete from birth. Imports nothing of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+VIEWS = ("side", "top", "front")
+
+Pixels = npt.NDArray[np.uint8]
+Points = npt.NDArray[np.float64]
+
+
+class Label:
+    """Pixel values of a mask."""
+
+    BACKGROUND = 0
+    BODY = 1
+    HEAD = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Trait:
+    """What is measured, and from which views."""
+
+    name: str
+    views: tuple[str, ...]
+    title: str
+
+
+TRAITS = (
+    Trait("head_height_cm", ("side",), "Head height"),
+    Trait("withers_height_cm", ("side",), "Withers height"),
+    Trait("rump_height_cm", ("side",), "Rump height"),
+    Trait("shoulder_width_cm", ("top",), "Shoulder width"),
+    Trait("waist_width_cm", ("top",), "Waist width"),
+    Trait("rump_width_cm", ("top",), "Rump width"),
+    Trait("body_width_top_cm", ("top",), "Body width from above"),
+    Trait("body_width_front_cm", ("front",), "Body width from the front"),
+    Trait("body_width_cm", ("top", "front"), "Body width"),
+)
+
+
+class Status(StrEnum):
+    """Where a capture stands."""
+
+    QUEUED = "queued"
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    MISSED = "missed"
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One trait with its doubt. What could not be read has a reason, never 0.0.
+
+    value       cm, or None
+    u95         half-width of the 95 % interval, cm
+    confidence  0..1
+    """
+
+    trait: str
+    views: tuple[str, ...]
+    value: float | None = None
+    u95: float | None = None
+    confidence: float = 0.0
+    reason: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.value is None) != bool(self.reason):
+            raise ValueError(f"{self.trait}: give either a value or a reason")
+        if (self.value is None) != (self.u95 is None):
+            raise ValueError(f"{self.trait}: a value has an uncertainty, a missing one has none")
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What the person at the crate can do better: a code for programs, a sentence for people."""
+
+    code: str
+    view: str | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """A request to measure. The id makes a repeated press harmless."""
+
+    id: str
+    source: str
+    requested_at: datetime
+    goat_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One image of one view, as the camera encoded it."""
+
+    view: str
+    jpeg: bytes
+    exposed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """The frames of one moment; a camera that gave none is named with the reason."""
+
+    frames: tuple[Frame, ...]
+    missing: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def spread_ms(self) -> float:
+        """How far apart the first and the last exposure were."""
+        times = [frame.exposed_at for frame in self.frames]
+        return (max(times) - min(times)).total_seconds() * 1000 if times else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A decoded image, upright, at working size.
+
+    rgb        (H, W, 3)  no side longer than the working size
+    full_size  (width, height) of the image as taken, upright, px
+    """
+
+    rgb: Pixels
+    full_size: tuple[int, int]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) at working size, px."""
+        return self.rgb.shape[1], self.rgb.shape[0]
+
+    @property
+    def full_px_per_px(self) -> float:
+        """Pixels of the image as taken per working pixel."""
+        return self.full_size[0] / self.rgb.shape[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Segmentation:
+    """What the network sees in one picture.
+
+    mask        (H, W)  0 background, 1 body, 2 head, at the picture's working size
+    confidence  0..1, that the mask shows one goat
+    """
+
+    view: str
+    mask: Pixels
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class StoredImage:
+    """An image on disk, named by its content; `path` is relative to the image folder."""
+
+    view: str
+    kind: str
+    path: str
+    sha256: str
+    width: int
+    height: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A measured distance as drawn on a picture, working px."""
+
+    trait: str
+    start: tuple[float, float]
+    end: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one view contributed: confidence, facing, warnings, and where in the picture.
+
+    facing     "left" or "right" in the picture (side, top), "camera" or "away" (front), or None
+    landmarks  name -> (x, y), working px
+    """
+
+    view: str
+    confidence: float = 0.0
+    facing: str | None = None
+    warnings: tuple[str, ...] = ()
+    landmarks: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    lines: tuple[Line, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """One computation of a capture's measurements, and what made it."""
+
+    measurements: tuple[Measurement, ...]
+    readings: tuple[Reading, ...]
+    advice: tuple[Advice, ...]
+    model: Mapping[str, Any]
+    calibration: Mapping[str, Any]
+    software: str
+
+    @property
+    def verdict(self) -> str:
+        """good: all there; look again: some of it; take again: nothing could be measured."""
+        values = [measurement.value for measurement in self.measurements]
+        if all(value is None for value in values):
+            return "take again"
+        return "good" if all(value is not None for value in values) and not self.advice else "look again"
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """All that one trigger produced.
+
+    id  YYYYMMDDTHHMMSSmmmZ_<station_id>, UTC
+    """
+
+    id: str
+    trigger: Trigger
+    status: Status
+    goat_id: str | None = None
+    revision_number: int = 0
+    images: tuple[StoredImage, ...] = ()
+    revision: Revision | None = None
+    spread_ms: float | None = None
+    failure: str | None = None
+    hint: str | None = None
+    finished_at: datetime | None = None
+
+    def with_shot(self, images: tuple[StoredImage, ...], spread_ms: float) -> Capture:
+        return replace(self, images=self.images + images, spread_ms=spread_ms)
+
+    def with_images(self, images: tuple[StoredImage, ...]) -> Capture:
+        return replace(self, images=self.images + images)
+
+    def completed(self, revision: Revision, at: datetime | None = None) -> Capture:
+        """The same capture with its numbers."""
+        return replace(
+            self,
+            status=Status.COMPLETED,
+            revision=revision,
+            revision_number=self.revision_number + 1,
+            failure=None,
+            hint=None,
+            finished_at=at or utc_now(),
+        )
+
+    def failed(self, message: str, hint: str = "", at: datetime | None = None) -> Capture:
+        """The same capture, closed without new numbers; earlier ones and all images stay."""
+        status = Status.COMPLETED if self.revision_number else Status.FAILED
+        return replace(self, status=status, failure=message, hint=hint, finished_at=at or utc_now())
+
+    def missed(self, message: str, hint: str = "", at: datetime | None = None) -> Capture:
+        """A press that nobody served in time."""
+        return replace(self, status=Status.MISSED, failure=message, hint=hint, finished_at=at or utc_now())
+
+    def images_of(self, kind: str) -> tuple[StoredImage, ...]:
+        return tuple(image for image in self.images if image.kind == kind)
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)

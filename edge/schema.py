@@ -1,0 +1,96 @@
+"""The tables of station.db, as numbered migrations: a released one is never edited, only followed."""
+
+from __future__ import annotations
+
+from sqlite_utils import Database, Migrations
+
+migrations = Migrations("goatdev")
+
+FIRST_TABLES = """
+CREATE TABLE captures (
+    id TEXT PRIMARY KEY,
+    status TEXT NOT NULL CHECK (status IN ('queued', 'processing', 'completed', 'failed', 'missed')),
+    trigger_id TEXT NOT NULL UNIQUE,
+    source TEXT NOT NULL,
+    goat_id TEXT,
+    requested_at TEXT NOT NULL,
+    finished_at TEXT,
+    spread_ms REAL,
+    revision INTEGER NOT NULL DEFAULT 0,
+    failure TEXT,
+    hint TEXT
+) STRICT;
+
+CREATE INDEX captures_waiting ON captures (id) WHERE status IN ('queued', 'processing');
+CREATE INDEX captures_by_goat ON captures (goat_id, id);
+
+CREATE TABLE images (
+    capture_id TEXT NOT NULL REFERENCES captures (id),
+    kind TEXT NOT NULL CHECK (kind IN ('raw', 'annotated')),
+    view TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    path TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    width INTEGER NOT NULL,
+    height INTEGER NOT NULL,
+    size_bytes INTEGER NOT NULL,
+    PRIMARY KEY (capture_id, kind, view, revision)
+) STRICT;
+
+CREATE TABLE revisions (
+    capture_id TEXT NOT NULL REFERENCES captures (id),
+    revision INTEGER NOT NULL,
+    created_at TEXT NOT NULL,
+    readings TEXT NOT NULL,
+    advice TEXT NOT NULL,
+    model TEXT NOT NULL,
+    calibration TEXT NOT NULL,
+    software TEXT NOT NULL,
+    PRIMARY KEY (capture_id, revision)
+) STRICT;
+
+CREATE TABLE measurements (
+    capture_id TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    trait TEXT NOT NULL,
+    value REAL,
+    u95 REAL,
+    confidence REAL NOT NULL,
+    views TEXT NOT NULL,
+    reason TEXT,
+    PRIMARY KEY (capture_id, revision, trait),
+    FOREIGN KEY (capture_id, revision) REFERENCES revisions (capture_id, revision),
+    CHECK ((value IS NULL) = (reason IS NOT NULL)),
+    CHECK ((value IS NULL) = (u95 IS NULL))
+) STRICT;
+
+CREATE TABLE outbox (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    capture_id TEXT NOT NULL REFERENCES captures (id),
+    sequence INTEGER NOT NULL,
+    document TEXT NOT NULL,
+    state TEXT NOT NULL DEFAULT 'due' CHECK (state IN ('due', 'delivered', 'parked')),
+    attempts INTEGER NOT NULL DEFAULT 0,
+    next_attempt_at TEXT NOT NULL,
+    last_error TEXT,
+    UNIQUE (capture_id, sequence)
+) STRICT;
+
+CREATE INDEX outbox_due ON outbox (next_attempt_at) WHERE state = 'due';
+
+CREATE TABLE receipts (
+    outbox_id INTEGER NOT NULL REFERENCES outbox (id),
+    destination TEXT NOT NULL,
+    objects TEXT NOT NULL,
+    received_at TEXT NOT NULL,
+    PRIMARY KEY (outbox_id, destination)
+) STRICT;
+"""
+
+
+@migrations()
+def first_tables(db: Database) -> None:
+    """Captures with images, revisions, measurements; the outbox and its receipts."""
+    for statement in FIRST_TABLES.split(";"):
+        if statement.strip():
+            db.execute(statement)

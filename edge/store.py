@@ -1,0 +1,375 @@
+"""station.db: every capture with its numbers, and what is owed to the cloud. The only door to the database."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from sqlite_utils import Database
+
+from edge.document import capture_document
+from edge.errors import StoreError
+from edge.records import (
+    VIEWS,
+    Advice,
+    Capture,
+    Line,
+    Measurement,
+    Reading,
+    Revision,
+    Status,
+    StoredImage,
+    Trigger,
+    utc_now,
+)
+from edge.schema import migrations
+
+BUSY_TIMEOUT_S = 10.0
+
+INSERT_CAPTURE = """
+INSERT INTO captures (id, status, trigger_id, source, goat_id, requested_at)
+VALUES (:id, 'queued', :trigger_id, :source, :goat_id, :requested_at)
+"""
+
+NEXT_QUEUED = """
+SELECT id FROM captures
+WHERE status = 'queued'
+ORDER BY id
+LIMIT 1
+"""
+
+CLOSE_CAPTURE = """
+UPDATE captures
+SET status = :status,
+    revision = :revision,
+    spread_ms = :spread_ms,
+    failure = :failure,
+    hint = :hint,
+    finished_at = :finished_at
+WHERE id = :id
+"""
+
+# A capture may be closed again, after a new measurement of its images: what it already has stays as it is.
+INSERT_IMAGE = """
+INSERT INTO images (capture_id, kind, view, revision, path, sha256, width, height, size_bytes)
+VALUES (:capture_id, :kind, :view, :revision, :path, :sha256, :width, :height, :size_bytes)
+ON CONFLICT DO NOTHING
+"""
+
+INSERT_REVISION = """
+INSERT INTO revisions (capture_id, revision, created_at, readings, advice, model, calibration, software)
+VALUES (:capture_id, :revision, :created_at, :readings, :advice, :model, :calibration, :software)
+"""
+
+INSERT_MEASUREMENT = """
+INSERT INTO measurements (capture_id, revision, trait, value, u95, confidence, views, reason)
+VALUES (:capture_id, :revision, :trait, :value, :u95, :confidence, :views, :reason)
+"""
+
+INSERT_OUTBOX = """
+INSERT INTO outbox (capture_id, sequence, document, next_attempt_at)
+SELECT :capture_id, COUNT(*), :document, :next_attempt_at
+FROM outbox
+WHERE capture_id = :capture_id
+"""
+
+CAPTURES_PAGE = """
+SELECT id FROM captures
+WHERE (:before IS NULL OR id < :before)
+  AND (:goat_id IS NULL OR goat_id = :goat_id)
+ORDER BY id DESC
+LIMIT :limit
+"""
+
+GOATS = """
+SELECT goat_id, COUNT(*) AS captures, MAX(id) AS latest
+FROM captures
+WHERE goat_id IS NOT NULL
+GROUP BY goat_id
+ORDER BY goat_id
+"""
+
+
+class Store:
+    """One open database. Each process and each thread opens its own."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.db = open_database(path)
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self.db.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing. Takes the write lock first, so that what is read inside stays true."""
+        try:
+            self.db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self.db.execute("ROLLBACK")
+                raise
+            self.db.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise StoreError(f"{self.path}: {error}", "check the disk: `goatdev doctor`") from error
+
+    # What the world asks for.
+
+    def press(self, trigger: Trigger, station_id: str) -> Capture:
+        """Write the press down. The same trigger again gives the same capture."""
+        with self.transaction():
+            known = self.one("SELECT id FROM captures WHERE trigger_id = ?", [trigger.id])
+            if known is None:
+                capture_id = self.next_id(station_id, trigger.requested_at)
+                self.db.execute(INSERT_CAPTURE, press_row(capture_id, trigger))
+            else:
+                capture_id = known["id"]
+        return self.capture(capture_id)
+
+    def next_id(self, station_id: str, now: datetime) -> str:
+        """A capture id later than every earlier one, even when the clock has jumped back."""
+        last = self.one("SELECT MAX(id) AS id FROM captures")
+        if last is not None and last["id"] is not None:
+            now = max(now, time_of(last["id"]) + timedelta(milliseconds=1))
+        return capture_id(now, station_id)
+
+    def ask_again(self, capture_id: str, goat_id: str | None) -> Capture:
+        """Queue the stored images of a closed capture for a new revision; attach the goat if named."""
+        with self.transaction():
+            if goat_id is not None:
+                self.db.execute("UPDATE captures SET goat_id = ? WHERE id = ?", [goat_id, capture_id])
+            self.db.execute(
+                "UPDATE captures SET status = 'queued' WHERE id = ? AND status IN ('completed', 'failed')",
+                [capture_id],
+            )
+        return self.capture(capture_id)
+
+    # What the station does with it.
+
+    def next_queued(self) -> Capture | None:
+        row = self.one(NEXT_QUEUED)
+        return self.capture(row["id"]) if row else None
+
+    def begin(self, capture: Capture) -> Capture:
+        """Mark a capture as being worked on: what a crash leaves so is closed at the next start."""
+        with self.transaction():
+            self.db.execute("UPDATE captures SET status = 'processing' WHERE id = ?", [capture.id])
+        return replace(capture, status=Status.PROCESSING)
+
+    def close_capture(self, capture: Capture) -> None:
+        """Store what became of a capture and queue it for the cloud: both or neither."""
+        with self.transaction():
+            self.db.execute(CLOSE_CAPTURE, closing_row(capture))
+            for image in capture.images:
+                self.db.execute(INSERT_IMAGE, image_row(capture, image))
+            if capture.revision is not None and capture.failure is None:
+                self.db.execute(INSERT_REVISION, revision_row(capture, capture.revision))
+                for measurement in capture.revision.measurements:
+                    self.db.execute(INSERT_MEASUREMENT, measurement_row(capture, measurement))
+            self.db.execute(INSERT_OUTBOX, outbox_row(capture))
+
+    def interrupted(self) -> list[Capture]:
+        """Captures that an earlier run of the station left in the middle."""
+        rows = self.all("SELECT id FROM captures WHERE status = 'processing' ORDER BY id")
+        return [self.capture(row["id"]) for row in rows]
+
+    # What people look at.
+
+    def capture(self, capture_id: str) -> Capture:
+        """One capture with its newest revision. Raises KeyError where there is none."""
+        row = self.one("SELECT * FROM captures WHERE id = ?", [capture_id])
+        if row is None:
+            raise KeyError(capture_id)
+        return capture_of(row, self.images(capture_id), self.revision(capture_id, row["revision"]))
+
+    def captures(
+        self, limit: int = 20, before: str | None = None, goat_id: str | None = None
+    ) -> list[Capture]:
+        """Newest first; `before` is the id of the last capture of the page before this one."""
+        rows = self.all(CAPTURES_PAGE, {"limit": limit, "before": before, "goat_id": goat_id})
+        return [self.capture(row["id"]) for row in rows]
+
+    def goats(self) -> list[dict[str, Any]]:
+        """goat_id, captures (how many) and latest (capture id) of every goat that has been here."""
+        return self.all(GOATS)
+
+    def images(self, capture_id: str) -> tuple[StoredImage, ...]:
+        """Raw images, and the annotated ones of the newest revision."""
+        rows = self.all("SELECT * FROM images WHERE capture_id = ? ORDER BY revision", [capture_id])
+        newest = {(row["kind"], row["view"]): image_of(row) for row in rows}
+        return tuple(sorted(newest.values(), key=lambda image: VIEWS.index(image.view)))
+
+    def revision(self, capture_id: str, number: int) -> Revision | None:
+        key = [capture_id, number]
+        row = self.one("SELECT * FROM revisions WHERE capture_id = ? AND revision = ?", key)
+        if row is None:
+            return None
+        measurements = self.all(
+            "SELECT * FROM measurements WHERE capture_id = ? AND revision = ? ORDER BY rowid", key
+        )
+        return revision_of(row, measurements)
+
+    def counts(self) -> dict[str, int]:
+        """status -> how many captures."""
+        rows = self.all("SELECT status, COUNT(*) AS number FROM captures GROUP BY status")
+        return {row["status"]: row["number"] for row in rows}
+
+    def one(self, sql: str, parameters: Any = ()) -> dict[str, Any] | None:
+        return next(iter(self.all(sql, parameters)), None)
+
+    def all(self, sql: str, parameters: Any = ()) -> list[dict[str, Any]]:
+        try:
+            return list(self.db.query(sql, parameters))
+        except sqlite3.Error as error:
+            raise StoreError(f"{self.path}: {error}", "check the disk: `goatdev doctor`") from error
+
+
+def open_database(path: Path) -> Database:
+    """Open or create the database in WAL mode, fully synchronous, with every migration applied."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+        connection.execute("PRAGMA journal_mode = WAL")
+        # A press that was acknowledged survives a power cut.
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        db = Database(connection)
+        if migrations.pending(db):
+            migrations.apply(db)
+    except sqlite3.DatabaseError as error:
+        hint = "it was left as it is: restore a backup, or name another [station] data_dir"
+        raise StoreError(f"{path}: cannot be used as the station's database: {error}", hint) from error
+    except OSError as error:
+        raise StoreError(
+            f"{path.parent}: {error.strerror}", "check [station] data_dir and its permissions"
+        ) from error
+    return db
+
+
+def capture_id(at: datetime, station_id: str) -> str:
+    return f"{at:%Y%m%dT%H%M%S}{at.microsecond // 1000:03d}Z_{station_id}"
+
+
+def time_of(capture_id: str) -> datetime:
+    """When a capture was asked for, from its id."""
+    stamp = capture_id.split("_", 1)[0]
+    return datetime.strptime(stamp[:15] + stamp[15:18] + "000+0000", "%Y%m%dT%H%M%S%f%z")
+
+
+def press_row(capture_id: str, trigger: Trigger) -> dict[str, Any]:
+    return {
+        "id": capture_id,
+        "trigger_id": trigger.id,
+        "source": trigger.source,
+        "goat_id": trigger.goat_id,
+        "requested_at": trigger.requested_at.isoformat(),
+    }
+
+
+def closing_row(capture: Capture) -> dict[str, Any]:
+    return {
+        "id": capture.id,
+        "status": capture.status,
+        "revision": capture.revision_number,
+        "spread_ms": capture.spread_ms,
+        "failure": capture.failure,
+        "hint": capture.hint,
+        "finished_at": capture.finished_at.isoformat() if capture.finished_at else None,
+    }
+
+
+def image_row(capture: Capture, image: StoredImage) -> dict[str, Any]:
+    revision = 0 if image.kind == "raw" else capture.revision_number
+    return {**asdict(image), "capture_id": capture.id, "revision": revision}
+
+
+def revision_row(capture: Capture, revision: Revision) -> dict[str, Any]:
+    return {
+        "capture_id": capture.id,
+        "revision": capture.revision_number,
+        "created_at": utc_now().isoformat(),
+        "readings": json.dumps([asdict(reading) for reading in revision.readings]),
+        "advice": json.dumps([asdict(advice) for advice in revision.advice]),
+        "model": json.dumps(dict(revision.model)),
+        "calibration": json.dumps(dict(revision.calibration)),
+        "software": revision.software,
+    }
+
+
+def measurement_row(capture: Capture, measurement: Measurement) -> dict[str, Any]:
+    return {
+        **asdict(measurement),
+        "views": json.dumps(measurement.views),
+        "capture_id": capture.id,
+        "revision": capture.revision_number,
+    }
+
+
+def outbox_row(capture: Capture) -> dict[str, Any]:
+    """The document is frozen here, so that a repeated delivery sends the same bytes."""
+    return {
+        "capture_id": capture.id,
+        "document": json.dumps(capture_document(capture), sort_keys=True),
+        "next_attempt_at": utc_now().isoformat(),
+    }
+
+
+def capture_of(row: Mapping[str, Any], images: tuple[StoredImage, ...], revision: Revision | None) -> Capture:
+    requested_at = datetime.fromisoformat(row["requested_at"])
+    return Capture(
+        id=row["id"],
+        trigger=Trigger(row["trigger_id"], row["source"], requested_at, row["goat_id"]),
+        status=Status(row["status"]),
+        goat_id=row["goat_id"],
+        revision_number=row["revision"],
+        images=images,
+        revision=revision,
+        spread_ms=row["spread_ms"],
+        failure=row["failure"],
+        hint=row["hint"],
+        finished_at=datetime.fromisoformat(row["finished_at"]) if row["finished_at"] else None,
+    )
+
+
+def image_of(row: Mapping[str, Any]) -> StoredImage:
+    columns = ("view", "kind", "path", "sha256", "width", "height", "size_bytes")
+    return StoredImage(**{column: row[column] for column in columns})
+
+
+def revision_of(row: Mapping[str, Any], measurements: list[dict[str, Any]]) -> Revision:
+    return Revision(
+        measurements=tuple(measurement_of(one) for one in measurements),
+        readings=tuple(reading_of(one) for one in json.loads(row["readings"])),
+        advice=tuple(Advice(**one) for one in json.loads(row["advice"])),
+        model=json.loads(row["model"]),
+        calibration=json.loads(row["calibration"]),
+        software=row["software"],
+    )
+
+
+def measurement_of(row: Mapping[str, Any]) -> Measurement:
+    columns = ("trait", "value", "u95", "confidence", "reason")
+    return Measurement(views=tuple(json.loads(row["views"])), **{column: row[column] for column in columns})
+
+
+def reading_of(document: Mapping[str, Any]) -> Reading:
+    lines = tuple(Line(one["trait"], tuple(one["start"]), tuple(one["end"])) for one in document["lines"])
+    landmarks = {name: tuple(point) for name, point in document["landmarks"].items()}
+    warnings = tuple(document["warnings"])
+    return Reading(document["view"], document["confidence"], document["facing"], warnings, landmarks, lines)

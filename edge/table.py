@@ -1,0 +1,40 @@
+"""Results as text for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from edge.records import TRAITS, Capture, Measurement, Revision
+
+TITLES = {trait.name: trait.title for trait in TRAITS}
+
+
+def measurements_table(revision: Revision) -> str:
+    """All traits with ±; a missing one with its reason."""
+    width = max(map(len, TITLES.values()))
+    rows = [measurement_row(one, width) for one in revision.measurements]
+    return "\n".join([*rows, f"{'Verdict':{width}}  {revision.verdict}"])
+
+
+def measurement_row(one: Measurement, width: int) -> str:
+    title = f"{TITLES[one.trait]:{width}}"
+    if one.value is None:
+        return f"{title}      –             {one.reason}"
+    return f"{title}  {one.value:6.1f} ± {one.u95:4.1f} cm   {' + '.join(one.views)}"
+
+
+def captures_table(captures: Sequence[Capture], image_folder: Path) -> str:
+    if not captures:
+        return "no captures yet"
+    rows = [capture_row(capture) for capture in captures]
+    return "\n".join([*rows, f"pictures: {image_folder}"])
+
+
+def capture_row(capture: Capture) -> str:
+    values = {one.trait: one for one in capture.revision.measurements} if capture.revision else {}
+    withers = values.get("withers_height_cm")
+    number = f"withers {withers.value:.1f} ± {withers.u95:.1f} cm" if withers and withers.value else ""
+    return (
+        f"{capture.id}  {capture.status:10}  {capture.goat_id or '-':16}  {number or capture.failure or ''}"
+    )

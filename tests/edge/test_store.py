@@ -1,0 +1,168 @@
+"""What is kept: a press is a row at once, a capture and its outbox entry come together or not at all."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from edge.errors import StoreError
+from edge.outbox import Outbox, Receipt
+from edge.records import Advice, Line, Measurement, Reading, Revision, Status, StoredImage, Trigger
+from edge.store import Store, time_of
+from edge.triggers import new_trigger
+
+REVISION = Revision(
+    measurements=(
+        Measurement("withers_height_cm", ("side",), 61.234, 5.6, 0.9),
+        Measurement("head_height_cm", ("side",), reason="the head cannot be seen"),
+    ),
+    readings=(
+        Reading(
+            "side",
+            0.9,
+            "left",
+            ("head_low",),
+            {"withers": (10.0, 20.0)},
+            (Line("withers_height_cm", (1.0, 2.0), (3.0, 4.0)),),
+        ),
+    ),
+    advice=(Advice("head_low", "side", "Wait."),),
+    model={"name": "m"},
+    calibration={"sha256": "c"},
+    software="goatdev test",
+)
+IMAGE = StoredImage("side", "raw", "20261121/x/side_raw.jpg", "0" * 64, 640, 480, 1234)
+
+
+@pytest.fixture
+def store(tmp_path: Path):
+    with Store(tmp_path / "station.db") as store:
+        yield store
+
+
+def press(store: Store, **changes):
+    return store.press(replace(new_trigger("command"), **changes), "barn1")
+
+
+def test_a_press_is_a_queued_capture_named_by_its_time(store: Store) -> None:
+    at = datetime(2026, 11, 21, 14, 5, 6, 789000, UTC)
+    capture = press(store, requested_at=at)
+    assert capture.id == "20261121T140506789Z_barn1"
+    assert capture.status is Status.QUEUED
+    assert time_of(capture.id) == at
+
+
+def test_the_same_press_twice_is_one_capture(store: Store) -> None:
+    trigger = new_trigger("mqtt", trigger_id="press-1")
+    assert store.press(trigger, "barn1").id == store.press(trigger, "barn1").id
+    assert store.counts() == {"queued": 1}
+
+
+def test_ids_increase_even_when_the_clock_jumps_back(store: Store) -> None:
+    noon = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
+    ids = [press(store, requested_at=noon - timedelta(hours=hours)).id for hours in (0, 1, 0, 24)]
+    assert ids == sorted(set(ids))
+
+
+def test_a_completed_capture_comes_back_as_it_was_stored(store: Store) -> None:
+    begun = store.begin(press(store, goat_id="G 7"))
+    done = begun.with_shot((IMAGE,), 12.5).completed(REVISION)
+    store.close_capture(done)
+    assert store.capture(done.id) == done
+
+
+def test_a_capture_and_its_outbox_entry_are_stored_together_or_not_at_all(store: Store) -> None:
+    capture = store.begin(press(store))
+    twice = replace(REVISION, measurements=REVISION.measurements[:1] * 2)
+    with pytest.raises(StoreError):
+        store.close_capture(capture.completed(twice))
+    assert store.capture(capture.id).status is Status.PROCESSING
+    assert Outbox(store).backlog() == {}
+
+
+def test_measuring_again_adds_a_revision_and_keeps_the_first(store: Store) -> None:
+    done = store.begin(press(store)).completed(REVISION)
+    store.close_capture(done)
+    again = store.ask_again(done.id, "G8")
+    assert (again.status, again.goat_id) == (Status.QUEUED, "G8")
+    better = replace(REVISION, measurements=(Measurement("withers_height_cm", ("side",), 62.0, 5.0, 0.9),))
+    store.close_capture(store.begin(again).completed(better))
+    assert store.capture(done.id).revision == better
+    assert store.revision(done.id, 1) == REVISION
+    assert [entry.sequence for entry in Outbox(store).due()] == [0, 1]
+
+
+def test_a_second_measurement_that_fails_leaves_the_first_standing(store: Store) -> None:
+    done = store.begin(press(store)).completed(REVISION)
+    store.close_capture(done)
+    store.close_capture(store.begin(store.ask_again(done.id, None)).failed("no picture can be read"))
+    kept = store.capture(done.id)
+    assert (kept.status, kept.revision, kept.failure) == (
+        Status.COMPLETED,
+        REVISION,
+        "no picture can be read",
+    )
+
+
+def test_a_missing_value_with_a_number_is_refused_by_the_database_too(store: Store) -> None:
+    with pytest.raises(sqlite3.IntegrityError):
+        store.db.execute("INSERT INTO measurements VALUES ('x', 1, 't', NULL, NULL, 0, '[]', NULL)")
+
+
+def test_captures_are_listed_newest_first_and_paged(store: Store) -> None:
+    ids = [press(store, goat_id="A" if number % 2 else "B").id for number in range(5)]
+    assert [one.id for one in store.captures(limit=2)] == ids[:2:-1]
+    assert [one.id for one in store.captures(limit=2, before=ids[3])] == [ids[2], ids[1]]
+    assert [one.id for one in store.captures(goat_id="A")] == [ids[3], ids[1]]
+    assert [goat["captures"] for goat in store.goats()] == [2, 3]
+
+
+def test_an_unknown_capture_is_a_key_error(store: Store) -> None:
+    with pytest.raises(KeyError):
+        store.capture("20260101T000000000Z_barn1")
+
+
+def test_a_file_that_is_no_database_is_refused_and_left_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "station.db"
+    path.write_bytes(b"these are the herd's records, honestly" * 100)
+    before = path.read_bytes()
+    with pytest.raises(StoreError) as caught:
+        Store(path)
+    assert "left as it is" in caught.value.hint or "left as it was" in caught.value.hint
+    assert path.read_bytes() == before
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["station.db"]
+
+
+def test_every_write_is_flushed_to_disk_before_it_is_acknowledged(store: Store) -> None:
+    assert store.one("PRAGMA journal_mode") == {"journal_mode": "wal"}
+    assert store.one("PRAGMA synchronous") == {"synchronous": 2}
+
+
+def test_a_receipt_closes_its_outbox_entry(store: Store) -> None:
+    store.close_capture(press(store).missed("nobody was there"))
+    outbox = Outbox(store)
+    (entry,) = outbox.due()
+    outbox.delayed(entry, "no route", 60)
+    assert outbox.due() == []
+    assert outbox.backlog() == {"due": 1}
+    outbox.delivered(entry, Receipt("folder:x", (("a/result.json", "0" * 64),)))
+    assert outbox.backlog() == {"delivered": 1}
+    assert outbox.state_of(entry.capture_id) == "delivered"
+
+
+def test_a_goat_attached_later_does_not_change_what_was_already_owed(store: Store) -> None:
+    done = store.begin(press(store)).completed(REVISION)
+    store.close_capture(done)
+    (before,) = Outbox(store).due()
+    store.ask_again(done.id, "LATE")
+    (after,) = Outbox(store).due()
+    assert after.document == before.document
+
+
+def test_a_trigger_without_requested_zone_is_still_utc() -> None:
+    assert new_trigger("command").requested_at.tzinfo is UTC
+    assert Trigger("t", "command", datetime.now(UTC)).goat_id is None
