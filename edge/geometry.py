@@ -19,6 +19,8 @@ Floats = npt.NDArray[np.float64]
 
 # A head smaller than this share of the goat is a speck, not a head.
 SMALLEST_HEAD = 0.01
+# A piece of a trunk smaller than this share of the largest one does not count.
+SMALLEST_PIECE = 0.05
 # Fewer pixels than this across the goat show no anatomy.
 SMALLEST_GOAT_PX = 40
 # A skull is looked for at this size: fine enough for a poll to half a centimetre, and quick.
@@ -60,9 +62,11 @@ def touched_borders(mask: Pixels, least_px: int = 5) -> frozenset[str]:
     return frozenset(name for name, edge in edges.items() if np.count_nonzero(edge) >= 2 * least_px)
 
 
-def parts(mask: Pixels) -> int:
-    """How many separate pieces the goat is in."""
-    return int(cv2.connectedComponents((mask > 0).astype(np.uint8))[0]) - 1
+def parts(region: Pixels) -> int:
+    """How many separate pieces a region is in; what an ear or a horn cuts off does not count."""
+    _, _, stats, _ = cv2.connectedComponentsWithStats((region > 0).astype(np.uint8))
+    areas = stats[1:, cv2.CC_STAT_AREA]
+    return int(np.count_nonzero(areas >= SMALLEST_PIECE * areas.max())) if len(areas) else 0
 
 
 # The side view.
@@ -201,28 +205,40 @@ def known_columns(back: Floats, start_x: float, end_x: float) -> npt.NDArray[np.
 
 
 def find_poll(mask: Pixels) -> Point | None:
-    """The top of the skull: the head without what is thinner than a skull (ears, horns), nearest the neck."""
-    left, top, width, height = cv2.boundingRect((mask == Label.HEAD).astype(np.uint8))
+    """The top of the skull of a left-facing goat: head and nape without what is thinner than a skull (ears, horns)."""
+    head = (mask == Label.HEAD).astype(np.uint8)
+    left, top, width, height = cv2.boundingRect(head)
     if min(width, height) < SMALLEST_GOAT_PX / 4:
         return None
-    head = (mask[top : top + height, left : left + width] == Label.HEAD).astype(np.uint8)
+    # The nape belongs to the body, but without it the corner of the skull would be rounded off.
+    left, top = max(0, left - width), max(0, top - height)
+    around = slice(top, top + 3 * height), slice(left, left + 3 * width)
     shrink = min(1.0, SKULL_PX / float(np.sqrt(head.sum())))
-    skull = without_thin_parts(cv2.resize(head, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA))
+    head, goat = shrunk(head[around], shrink), shrunk((mask[around] > 0).astype(np.uint8), shrink)
+    size = float(np.sqrt(head.sum()))
+    skull, silhouette = without_thin_parts(head, size), without_thin_parts(goat, size)
     columns = np.flatnonzero(skull.any(axis=0))
     if not len(columns):
         return None
-    # The animal faces left: the poll lies in the rear two thirds of the skull.
-    rear = columns[len(columns) // 3 :]
-    tops = skull[:, rear].argmax(axis=0)
+    # The poll lies where the rear half of the skull meets the nape.
+    rear = np.arange(columns[len(columns) // 2], min(columns[-1] + round(0.15 * size), silhouette.shape[1]))
+    rear = rear[silhouette[:, rear].any(axis=0)]
+    if not len(rear):
+        return None
+    tops = silhouette[:, rear].argmax(axis=0)
     best = int(np.argmin(tops))
     return left + float(rear[best]) / shrink, top + float(tops[best]) / shrink
 
 
-def without_thin_parts(head: Pixels) -> Pixels:
-    """A head opened with a disc of nearly half its size: ears and horns vanish, the skull stays."""
-    diameter = 2 * round(0.22 * float(np.sqrt(head.sum()))) + 1
+def shrunk(region: Pixels, factor: float) -> Pixels:
+    return np.asarray(cv2.resize(region, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def without_thin_parts(region: Pixels, head_size: float) -> Pixels:
+    """A region opened with a disc of nearly half the head's size: ears and horns vanish, the skull stays."""
+    diameter = 2 * round(0.2 * head_size) + 1
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (diameter, diameter))
-    opened = cv2.morphologyEx(np.pad(head, diameter), cv2.MORPH_OPEN, disc)
+    opened = cv2.morphologyEx(np.pad(region, diameter), cv2.MORPH_OPEN, disc)
     return np.asarray(opened[diameter:-diameter, diameter:-diameter], np.uint8)
 
 
@@ -250,6 +266,16 @@ class Trunk:
     def widths(self) -> Floats:
         return self.right - self.left
 
+    @property
+    def length_px(self) -> float:
+        return float(self.stations[-1] - self.stations[0])
+
+    @property
+    def turn_rad(self) -> float:
+        """How far the axis is turned from the nearer of the picture's own two directions, 0 to pi / 4."""
+        x, y = np.abs(self.along)
+        return float(np.arctan2(min(x, y), max(x, y)))
+
     def width_at(self, index: int) -> Width:
         across = np.array([-self.along[1], self.along[0]])
         on_axis = self.centre + self.stations[index] * self.along
@@ -270,6 +296,8 @@ def find_trunk(mask: Pixels) -> Trunk | None:
     for _ in range(2):
         inside = (points - trunk.centre) @ trunk.along
         points = points[(inside >= trunk.stations[0]) & (inside <= trunk.stations[-1])]
+        if len(points) < SMALLEST_GOAT_PX**2:
+            return None
         trunk = cut_across(points, head, has_head)
     return trunk
 
@@ -302,7 +330,7 @@ def top_widths(trunk: Trunk) -> dict[str, Width]:
     widths = smoothed(trunk.widths, max(1, count // 60))
     found = {"body": int(np.argmax(widths))}
     if trunk.has_head:
-        rump = int(np.argmax(widths[: int(0.4 * count)]))
+        rump = int(np.argmax(widths[: int(0.3 * count)]))
         shoulder = int(0.6 * count) + int(np.argmax(widths[int(0.6 * count) :]))
         waist = rump + int(np.argmin(widths[rump : shoulder + 1]))
         found |= {"shoulder": shoulder, "waist": waist, "rump": rump}

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import fcntl
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from edge.durable import make_folder
 from edge.errors import StoreError
 
+ATTEMPTS = 10
+BETWEEN_ATTEMPTS_S = 0.05
+
 
 @contextmanager
 def held(path: Path, busy_message: str, busy_hint: str) -> Iterator[None]:
-    """Hold the lock, or raise StoreError at once if another process has it."""
+    """Hold the lock, or raise StoreError if another process keeps it."""
     try:
         make_folder(path.parent)
         file = path.open("a")
@@ -22,11 +27,21 @@ def held(path: Path, busy_message: str, busy_hint: str) -> Iterator[None]:
             f"{path}: {error.strerror}", "check [station] data_dir and its permissions"
         ) from error
     with file:
+        if not is_taken(file):
+            raise StoreError(busy_message, busy_hint)
+        yield
+
+
+def is_taken(file: IO[str]) -> bool:
+    """Take the lock of an open file. One who only looks (`is_held`) has it for an instant: one refusal says little."""
+    for _ in range(ATTEMPTS):
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise StoreError(busy_message, busy_hint) from None
-        yield
+            time.sleep(BETWEEN_ATTEMPTS_S)
+        else:
+            return True
+    return False
 
 
 def is_held(path: Path) -> bool:

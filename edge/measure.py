@@ -45,6 +45,12 @@ HOOF_FLOOR_SIGMA_CM = 2.0
 # The trunk is widest at about 0.7 of the withers height; a typical goat where the side view does not tell.
 WIDEST_AT = 0.70
 TYPICAL_WITHERS_CM, TYPICAL_WITHERS_SIGMA_CM = 62.0, 12.0
+# From the front the trunk is seen through its nearest wide part, which lies before the crate's middle.
+FRONT_NEARER_CM, FRONT_NEARER_SIGMA_CM = 15.0, 12.0
+# Exponent of the support function that fits turned trunks best (`plain_scale` in training); 2 is an ellipse.
+TRUNK_ROUNDNESS = 1.6
+# One standard deviation of how far the top camera is turned in the crate, rad.
+TOP_CAMERA_TURN_SIGMA = 0.04
 # How well the trait's place on an outline can be found, cm.
 PLACE_ON_OUTLINE_SIGMA_CM = {
     "head_height_cm": 2.5,
@@ -82,6 +88,18 @@ class Length:
     line: Line
 
 
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """How far a trunk of this length is turned out of the crate's direction."""
+
+    rad: float
+    length_cm: float
+
+
+# A goat in a crate, where the top view does not tell.
+TYPICAL_TURN = Turn(0.08, 50.0)
+
+
 @dataclass(slots=True)
 class ViewResult:
     """What one view says: lengths or reasons per trait, and what was noticed."""
@@ -90,6 +108,7 @@ class ViewResult:
     lengths: dict[str, Length] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
     advice: list[Advice] = field(default_factory=list)
+    turned: Turn | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +239,7 @@ def read_top(segmentation: Segmentation, scale: PlainScale, earlier: Mapping[str
     widths: dict[str, Width] = {}
     if trunk is not None and problem is None:
         widths = top_widths(trunk)
-        if len(trunk.stations) < SHORTEST_TRUNK * widths["body"].px:
+        if trunk.length_px < SHORTEST_TRUNK * widths["body"].px:
             problem = "goat_hidden"
     traits = {"shoulder": "shoulder_width_cm", "waist": "waist_width_cm", "rump": "rump_width_cm"}
     for name, trait in {**traits, "body": "body_width_top_cm"}.items():
@@ -231,6 +250,10 @@ def read_top(segmentation: Segmentation, scale: PlainScale, earlier: Mapping[str
         else:
             nearer_cm, sigma_cm = widest_above_floor(earlier)
             result.lengths[trait] = width(trait, widths[name], nearer_cm, sigma_cm, scale)
+    if trunk is not None and problem is None:
+        result.turned = Turn(
+            trunk.turn_rad, trunk.length_px / widths["body"].px * result.lengths["body_width_top_cm"].cm
+        )
     if problem is not None:
         result.advice.append(advise(problem, "top"))
     elif way is None:
@@ -277,8 +300,23 @@ def read_front(
     elif widest is None:
         result.reasons[trait] = "the trunk cannot be told from the legs"
     else:
-        result.lengths[trait] = width(trait, widest, 0.0, 2 * PLACE_SIGMA_CM, scale)
+        seen = width(trait, widest, FRONT_NEARER_CM, FRONT_NEARER_SIGMA_CM, scale)
+        result.lengths[trait] = across_own_axis(seen, earlier["top"].turned)
     return with_advice_as_warnings(result)
+
+
+def across_own_axis(seen: Length, turned: Turn | None) -> Length:
+    """The width of a trunk that stands turned: what its length adds to the view from the front is taken off again.
+
+    A trunk seen from above is nearly a superellipse; its extent across a turned direction is
+    ((width cos)^q + (length sin)^q)^(1/q), the support function of that curve.
+    """
+    turn = turned or TYPICAL_TURN
+    extent_cm = turn.length_cm * math.sin(turn.rad)
+    q = TRUNK_ROUNDNESS
+    across_cm = max(0.0, seen.cm**q - extent_cm**q) ** (1 / q) / math.cos(turn.rad)
+    sigma = turn.length_cm * (TOP_CAMERA_TURN_SIGMA if turned else TYPICAL_TURN.rad) / 2
+    return Length(across_cm, quadrature(seen.sigma_cm, sigma, 0.5 * (seen.cm - across_cm)), seen.line)
 
 
 def width(trait: str, across: Width, nearer_cm: float, nearer_sigma_cm: float, scale: PlainScale) -> Length:

@@ -208,11 +208,12 @@ class Revision:
 
     @property
     def verdict(self) -> str:
-        """good: all there; look again: some of it; take again: nothing could be measured."""
-        values = [measurement.value for measurement in self.measurements]
-        if all(value is None for value in values):
+        """good: all that this station's views can give; look again: some of it; take again: nothing."""
+        if all(one.value is None for one in self.measurements):
             return "take again"
-        return "good" if all(value is not None for value in values) and not self.advice else "look again"
+        views = {reading.view for reading in self.readings}
+        missing = [one for one in self.measurements if one.value is None and views >= set(one.views)]
+        return "look again" if missing or self.advice else "good"
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,10 +236,13 @@ class Capture:
     finished_at: datetime | None = None
 
     def with_shot(self, images: tuple[StoredImage, ...], spread_ms: float) -> Capture:
-        return replace(self, images=self.images + images, spread_ms=spread_ms)
+        return replace(self.with_images(images), spread_ms=spread_ms)
 
     def with_images(self, images: tuple[StoredImage, ...]) -> Capture:
-        return replace(self, images=self.images + images)
+        """The same capture with these images; each takes the place of an earlier one of its view and kind."""
+        newer = {(image.kind, image.view) for image in images}
+        kept = tuple(image for image in self.images if (image.kind, image.view) not in newer)
+        return replace(self, images=kept + images)
 
     def completed(self, revision: Revision, at: datetime | None = None) -> Capture:
         """The same capture with its numbers."""

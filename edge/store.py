@@ -117,15 +117,10 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing. Takes the write lock first, so that what is read inside stays true."""
+        """One transaction on this database; raises StoreError when it cannot be written."""
         try:
-            self.db.execute("BEGIN IMMEDIATE")
-            try:
+            with write_transaction(self.db):
                 yield
-            except BaseException:
-                self.db.execute("ROLLBACK")
-                raise
-            self.db.execute("COMMIT")
         except sqlite3.Error as error:
             raise StoreError(f"{self.path}: {error}", "check the disk: `goatdev doctor`") from error
 
@@ -241,25 +236,44 @@ class Store:
 
 
 def open_database(path: Path) -> Database:
-    """Open or create the database in WAL mode, fully synchronous, with every migration applied."""
+    """Open or create the database; whatever is wrong with it, it is left as it was."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
-        connection.execute("PRAGMA journal_mode = WAL")
-        # A press that was acknowledged survives a power cut.
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA foreign_keys = ON")
-        db = Database(connection)
-        if migrations.pending(db):
-            migrations.apply(db)
-    except sqlite3.DatabaseError as error:
+    except (OSError, sqlite3.Error) as error:
+        raise StoreError(f"{path}: {error}", "check [station] data_dir and its permissions") from error
+    try:
+        return prepared(connection)
+    except sqlite3.Error as error:
+        connection.close()
         hint = "it was left as it is: restore a backup, or name another [station] data_dir"
         raise StoreError(f"{path}: cannot be used as the station's database: {error}", hint) from error
-    except OSError as error:
-        raise StoreError(
-            f"{path.parent}: {error.strerror}", "check [station] data_dir and its permissions"
-        ) from error
+
+
+def prepared(connection: sqlite3.Connection) -> Database:
+    """In WAL mode, fully synchronous, with every migration applied."""
+    connection.execute("PRAGMA journal_mode = WAL")
+    # A press that was acknowledged survives a power cut.
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    db = Database(connection)
+    if migrations.pending(db):
+        # Station, dashboard and sync may start at the same moment: one migrates, the others wait and find it done.
+        with write_transaction(db):
+            migrations.apply(db)
     return db
+
+
+@contextmanager
+def write_transaction(db: Database) -> Iterator[None]:
+    """All or nothing. Takes the write lock first, so that what is read inside stays true."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        db.execute("ROLLBACK")
+        raise
+    db.execute("COMMIT")
 
 
 def capture_id(at: datetime, station_id: str) -> str:

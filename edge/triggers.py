@@ -8,7 +8,7 @@ import uuid
 from edge.errors import StationError
 from edge.records import Trigger, utc_now
 
-GOAT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._/-]{0,39}")
+GOAT_ID = re.compile(r"[\w .\-/]{1,40}")
 TRIGGER_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
 
@@ -28,8 +28,13 @@ def checked_goat_id(text: str | None) -> str | None:
     trimmed = (text or "").strip()
     if not trimmed:
         return None
-    if not GOAT_ID.fullmatch(trimmed):
+    if not GOAT_ID.fullmatch(trimmed) or not fits_in_an_address(trimmed):
         raise TriggerRefused(
             f"{trimmed[:60]!r} is not a goat's id", "1 to 40 letters, digits, spaces and ._/-"
         )
     return trimmed
+
+
+def fits_in_an_address(goat_id: str) -> bool:
+    """Each goat has a page of its own: browsers take empty parts, "." and ".." out of an address."""
+    return all(part.strip() not in ("", ".", "..") for part in goat_id.split("/"))

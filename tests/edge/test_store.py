@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,6 +16,7 @@ from edge.outbox import Outbox, Receipt
 from edge.records import Advice, Line, Measurement, Reading, Revision, Status, StoredImage, Trigger
 from edge.store import Store, time_of
 from edge.triggers import new_trigger
+from tests.conftest import REPO
 
 REVISION = Revision(
     measurements=(
@@ -96,6 +99,15 @@ def test_measuring_again_adds_a_revision_and_keeps_the_first(store: Store) -> No
     assert [entry.sequence for entry in Outbox(store).due()] == [0, 1]
 
 
+def test_measuring_again_shows_the_new_annotated_picture(store: Store) -> None:
+    old = replace(IMAGE, kind="annotated", path="old.jpg")
+    done = store.begin(press(store)).with_shot((IMAGE,), 0.0).with_images((old,)).completed(REVISION)
+    store.close_capture(done)
+    new = replace(IMAGE, kind="annotated", path="new.jpg")
+    store.close_capture(store.begin(store.ask_again(done.id, None)).with_images((new,)).completed(REVISION))
+    assert [image.path for image in store.capture(done.id).images] == [IMAGE.path, "new.jpg"]
+
+
 def test_a_second_measurement_that_fails_leaves_the_first_standing(store: Store) -> None:
     done = store.begin(press(store)).completed(REVISION)
     store.close_capture(done)
@@ -135,6 +147,19 @@ def test_a_file_that_is_no_database_is_refused_and_left_as_it_was(tmp_path: Path
     assert "left as it is" in caught.value.hint or "left as it was" in caught.value.hint
     assert path.read_bytes() == before
     assert sorted(one.name for one in tmp_path.iterdir()) == ["station.db"]
+
+
+def test_all_services_may_start_at_once_on_a_new_database(tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        "-c",
+        f"from edge.store import Store; Store(Path({str(tmp_path)!r}) / 'station.db')",
+    ]
+    command[2] = "from pathlib import Path; " + command[2]
+    processes = [subprocess.Popen(command, cwd=REPO, stderr=subprocess.PIPE) for _ in range(6)]
+    for process in processes:
+        _, error = process.communicate(timeout=60)
+        assert process.returncode == 0, error.decode()
 
 
 def test_every_write_is_flushed_to_disk_before_it_is_acknowledged(store: Store) -> None:

@@ -7,7 +7,7 @@ import pytest
 from edge.triggers import TriggerRefused, checked_goat_id, new_trigger
 
 
-@pytest.mark.parametrize("text", ["840003123456789", "MN0123", "Heidi 2", "A.b_c/d-e", "  17 "])
+@pytest.mark.parametrize("text", ["840003123456789", "MN0123", "Heidi 2", "A.b_c/d-e", "  17 ", "Niña"])
 def test_a_goats_id_is_taken_without_stray_spaces(text: str) -> None:
     assert checked_goat_id(text) == text.strip()
 
@@ -17,7 +17,9 @@ def test_no_id_is_fine(text: str | None) -> None:
     assert new_trigger("command", text).goat_id is None
 
 
-@pytest.mark.parametrize("text", ["x" * 41, "a\nb", "<b>", "'; DROP TABLE captures", "../etc", "💥"])
+@pytest.mark.parametrize(
+    "text", ["x" * 41, "a\nb", "<b>", "'; DROP TABLE captures", "../etc", "a//b", "a/./b", "💥"]
+)
 def test_what_no_goat_is_called_is_refused(text: str) -> None:
     with pytest.raises(TriggerRefused) as caught:
         new_trigger("command", text)

@@ -1,0 +1,137 @@
+"""The HTTP API under /api/v1, and the two addresses that machines watch: /health and /metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from flask import Blueprint, Response, request, url_for
+
+from dashboard.context import config, station_is_alive, store
+from dashboard.health import Check, all_checks, share_used, worst
+from dashboard.inputs import before_of, limit_of, trigger_sent
+from dashboard.queries import ask_again, capture_or_404, captures_page, goat_or_404, result_document
+from edge.document import measurements_document
+from edge.outbox import Outbox
+from edge.records import Capture, Status
+from edge.triggers import checked_goat_id
+
+api = Blueprint("api", __name__, url_prefix="/api/v1")
+watch = Blueprint("watch", __name__)
+
+Answer = tuple[dict[str, Any], int]
+
+
+@api.post("/captures")
+def press() -> Answer:
+    """Press the button."""
+    return accepted(store().press(trigger_sent(), config().station.id))
+
+
+@api.post("/process/<capture_id>")
+def process(capture_id: str) -> Answer:
+    """Measure the stored pictures again, and attach the goat where one is named."""
+    goat_id = checked_goat_id(request.args.get("goat_id"))
+    return accepted(ask_again(store(), capture_id, goat_id))
+
+
+def accepted(capture: Capture) -> Answer:
+    return {
+        "capture_id": capture.id,
+        "timestamp": capture.id,
+        "status": capture.status,
+        "result_url": url_for("api.result", capture_id=capture.id),
+    }, 202
+
+
+@api.get("/results/<capture_id>")
+def result(capture_id: str) -> dict[str, Any]:
+    return result_document(store(), capture_or_404(store(), capture_id))
+
+
+@api.get("/captures")
+def captures() -> dict[str, Any]:
+    """One page of captures, newest first; `next` is what to give as `before` for the next page."""
+    found, following = page_asked_for()
+    return {"captures": [result_document(store(), one) for one in found], "next": following}
+
+
+@api.get("/goats")
+def goats() -> dict[str, Any]:
+    return {"goats": store().goats()}
+
+
+@api.get("/goats/<path:goat_id>")
+def goat(goat_id: str) -> dict[str, Any]:
+    """One goat, with its latest capture."""
+    known = goat_or_404(store(), goat_id)
+    return {**known, "result": result_document(store(), store().capture(known["latest"]))}
+
+
+@api.get("/goats/<path:goat_id>/measurements")
+def history(goat_id: str) -> dict[str, Any]:
+    """What was measured of one goat, newest first. A page may be short: failed captures are left out."""
+    goat_or_404(store(), goat_id)
+    found, following = page_asked_for(goat_id)
+    entries = [measured(one) for one in found if one.revision is not None]
+    return {"goat_id": goat_id, "measurements": entries, "next": following}
+
+
+def page_asked_for(goat_id: str | None = None) -> tuple[list[Capture], str | None]:
+    limit, before = limit_of(request.args.get("limit"), 20), before_of(request.args.get("before"))
+    return captures_page(store(), limit, before, goat_id)
+
+
+def measured(capture: Capture) -> dict[str, Any]:
+    assert capture.revision is not None
+    return {
+        "capture_id": capture.id,
+        "timestamp": capture.id,
+        "requested_at": capture.trigger.requested_at.isoformat(),
+        "revision": capture.revision_number,
+        "verdict": capture.revision.verdict,
+        "measurements": measurements_document(capture.revision.measurements),
+    }
+
+
+@api.get("/health")
+def health() -> Answer:
+    """Every check with its state and what to do; 503 when one of them fails."""
+    checks = all_checks()
+    return {"status": worst(checks), "checks": [asdict(check) for check in checks]}, http_status(checks)
+
+
+@watch.get("/health")
+def short_health() -> Answer:
+    """The same truth for a load balancer or a watchdog."""
+    checks = all_checks()
+    failing = [check.name for check in checks if check.state == "fail"]
+    return {"status": worst(checks), "failing": failing}, http_status(checks)
+
+
+def http_status(checks: list[Check]) -> int:
+    return 503 if worst(checks) == "fail" else 200
+
+
+@watch.get("/metrics")
+def metrics() -> Response:
+    """The numbers that Prometheus collects."""
+    statuses = {status.value: 0 for status in Status} | store().counts()
+    states = {"due": 0, "delivered": 0, "parked": 0} | Outbox(store()).backlog()
+    lines = [
+        *family("goatdev_captures", "Captures by status.", "status", statuses),
+        *family("goatdev_outbox", "Documents owed to the cloud by state.", "state", states),
+        *family("goatdev_station_alive", "1 while the station process runs.", "", {"": station_is_alive()}),
+        *family("goatdev_disk_used_ratio", "How full the disk is.", "", {"": share_used(config().data_dir)}),
+    ]
+    return Response("\n".join(lines) + "\n", content_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def family(name: str, about: str, label: str, values: Mapping[str, float]) -> Iterator[str]:
+    """One metric in Prometheus' text form."""
+    yield f"# HELP {name} {about}"
+    yield f"# TYPE {name} gauge"
+    for key, value in values.items():
+        labels = f'{{{label}="{key}"}}' if label else ""
+        yield f"{name}{labels} {round(float(value), 4):g}"

@@ -1,0 +1,96 @@
+"""What is well and what is not at this station, each finding with what to do."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dashboard.context import config, station_is_alive, store
+from dashboard.words import local_time
+from edge.errors import StoreError
+from edge.outbox import Outbox
+from edge.records import Capture, Status
+from edge.store import Store
+
+DISK_WARN = 0.80
+DISK_FAIL = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One finding; `state` is ok, warn or fail."""
+
+    name: str
+    state: str
+    text: str
+    hint: str = ""
+
+
+def all_checks() -> list[Check]:
+    """Every check of this station, as far as it can be made."""
+    return [
+        *database_checks(),
+        station_check(station_is_alive()),
+        disk_check(share_used(config().data_dir)),
+    ]
+
+
+def worst(checks: Sequence[Check]) -> str:
+    return max((check.state for check in checks), key=("ok", "warn", "fail").index)
+
+
+def database_checks() -> list[Check]:
+    """What only the database can tell; one that cannot be read is the finding itself."""
+    try:
+        opened = store()
+        return [
+            readable_check(opened),
+            backlog_check(Outbox(opened).backlog()),
+            last_check(opened.captures(1)),
+        ]
+    except StoreError as error:
+        return [Check("database", "fail", error.message, error.hint)]
+
+
+def readable_check(opened: Store) -> Check:
+    return Check("database", "ok", f"readable, {sum(opened.counts().values())} captures")
+
+
+def backlog_check(backlog: dict[str, int]) -> Check:
+    due, parked = backlog.get("due", 0), backlog.get("parked", 0)
+    if parked:
+        text = f"{parked} results were refused by the cloud, {due} are waiting"
+        return Check("backlog", "warn", text, "see why in the log: `journalctl -u goatdev-sync`")
+    return Check("backlog", "ok", f"{due} results are waiting for the cloud")
+
+
+def last_check(captures: Sequence[Capture]) -> Check:
+    if not captures:
+        return Check("last_capture", "ok", "no capture yet")
+    last = captures[0]
+    text = f"{last.status}, {local_time(last.trigger.requested_at)}"
+    if last.status in (Status.FAILED, Status.MISSED):
+        return Check("last_capture", "warn", f"{text}: {last.failure}", last.hint or "")
+    return Check("last_capture", "ok", text)
+
+
+def station_check(alive: bool) -> Check:
+    if alive:
+        return Check("station", "ok", "running")
+    return Check("station", "fail", "not running: a press is not served", "start it: `goatdev run`")
+
+
+def disk_check(used: float) -> Check:
+    state = "fail" if used >= DISK_FAIL else "warn" if used >= DISK_WARN else "ok"
+    hint = "" if state == "ok" else "let the sync deliver, then prune; or a larger disk"
+    return Check("disk", state, f"{used:.0%} used", hint)
+
+
+def share_used(folder: Path) -> float:
+    """How full the disk below a folder is, 0..1, as far as an ordinary user may fill it."""
+    while not folder.exists():
+        folder = folder.parent
+    usage = shutil.disk_usage(folder)
+    return usage.used / (usage.used + usage.free)

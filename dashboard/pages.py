@@ -1,0 +1,96 @@
+"""The pages: all of them work without JavaScript."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from dashboard.context import config, store
+from dashboard.inputs import before_of, limit_of
+from dashboard.queries import UNFINISHED, ask_again, capture_or_404, captures_page, goat_or_404
+from edge.records import Capture, Trigger
+from edge.triggers import checked_goat_id, new_trigger
+
+pages = Blueprint("pages", __name__)
+
+RECENT = 8
+
+
+@pages.get("/")
+def measure() -> str:
+    recent, older = captures_page(store(), RECENT)
+    latest = recent[0] if recent else None
+    return render_template(
+        "measure.html", capture=latest, captures=recent, older=older, request_id=str(uuid4())
+    )
+
+
+@pages.post("/captures")
+def press() -> Response:
+    """The button as a plain form. A double tap gives one capture."""
+    goat_id = request.form.get("goat_id")
+    capture = pressed(new_trigger("dashboard", goat_id, request.form.get("request_id")))
+    if capture.status not in UNFINISHED:
+        # Not a double tap: the browser went back to an old form.
+        capture = pressed(new_trigger("dashboard", goat_id))
+    return redirect(url_for(".capture", capture_id=capture.id), 303)
+
+
+def pressed(trigger: Trigger) -> Capture:
+    return store().press(trigger, config().station.id)
+
+
+@pages.get("/captures/<capture_id>")
+def capture(capture_id: str) -> str:
+    found = capture_or_404(store(), capture_id)
+    return render_template("capture.html", capture=found, unfinished=found.status in UNFINISHED)
+
+
+@pages.get("/captures/<capture_id>/fragment")
+def fragment(capture_id: str) -> str:
+    """The result alone, for a page that is already open."""
+    return render_template("_result.html", capture=capture_or_404(store(), capture_id))
+
+
+@pages.post("/captures/<capture_id>/process")
+def process(capture_id: str) -> Response:
+    ask_again(store(), capture_id, checked_goat_id(request.form.get("goat_id")))
+    return redirect(url_for(".capture", capture_id=capture_id), 303)
+
+
+@pages.get("/history")
+def history() -> str:
+    found, older = page_asked_for()
+    return render_template("history.html", captures=found, older=older)
+
+
+@pages.get("/history/fragment")
+def recent() -> str:
+    """The newest captures alone, for a page that is already open."""
+    found, older = captures_page(store(), RECENT)
+    return render_template("_recent.html", captures=found, older=older)
+
+
+@pages.get("/goats")
+def goats() -> str:
+    return render_template("goats.html", goats=store().goats())
+
+
+@pages.get("/goats/<path:goat_id>")
+def goat(goat_id: str) -> str:
+    known = goat_or_404(store(), goat_id)
+    found, older = page_asked_for(goat_id)
+    return render_template("goat.html", goat=known, captures=found, older=older)
+
+
+@pages.get("/station/fragment")
+def station() -> str:
+    """Whether the station runs, for a page that stays open for days."""
+    return render_template("_station.html")
+
+
+def page_asked_for(goat_id: str | None = None) -> tuple[list[Capture], str | None]:
+    limit, before = limit_of(request.args.get("limit"), 25), before_of(request.args.get("before"))
+    return captures_page(store(), limit, before, goat_id)

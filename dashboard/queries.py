@@ -1,0 +1,76 @@
+"""What pages and API read, in the form they show it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import url_for
+
+from dashboard.errors import Refusal
+from edge.document import capture_document
+from edge.outbox import Outbox
+from edge.records import Capture, Status, StoredImage
+from edge.store import Store
+
+# By content, so that an address always shows the same picture, also one of an earlier revision.
+IMAGE_BY_CONTENT = """
+SELECT path, view, kind FROM images
+WHERE capture_id = ? AND sha256 = ?
+LIMIT 1
+"""
+
+UNFINISHED = (Status.QUEUED, Status.PROCESSING)
+
+
+def capture_or_404(store: Store, capture_id: str) -> Capture:
+    try:
+        return store.capture(capture_id)
+    except KeyError:
+        raise Refusal(404, "there is no such capture", "see the history for those there are") from None
+
+
+def captures_page(
+    store: Store, limit: int, before: str | None = None, goat_id: str | None = None
+) -> tuple[list[Capture], str | None]:
+    """One page, newest first, and what to give as `before` for the next one."""
+    found = store.captures(limit + 1, before, goat_id)
+    return found[:limit], found[limit - 1].id if len(found) > limit else None
+
+
+def goat_or_404(store: Store, goat_id: str) -> dict[str, Any]:
+    """goat_id, captures (how many), latest (capture id)."""
+    for goat in store.goats():
+        if goat["goat_id"] == goat_id:
+            return goat
+    raise Refusal(404, "there is no such goat", "a goat is known from its first capture on")
+
+
+def ask_again(store: Store, capture_id: str, goat_id: str | None) -> Capture:
+    """Queue the stored pictures of a closed capture for a new revision."""
+    capture = capture_or_404(store, capture_id)
+    if capture.status in UNFINISHED:
+        raise Refusal(409, f"this capture is {capture.status}", "wait for its result")
+    if capture.status is Status.MISSED or not capture.images_of("raw"):
+        raise Refusal(409, "this capture has no pictures", "take a new one")
+    return store.ask_again(capture_id, goat_id)
+
+
+def result_document(store: Store, capture: Capture) -> dict[str, Any]:
+    """A capture as the API shows it: its document, where its pictures are, whether the cloud has it."""
+    return {
+        **capture_document(capture),
+        "image_urls": image_urls(capture),
+        "sync": Outbox(store).state_of(capture.id),
+    }
+
+
+def image_urls(capture: Capture) -> dict[str, dict[str, str | None]]:
+    """view -> address of the raw and the annotated picture, None for one that is not there."""
+    urls: dict[str, dict[str, str | None]] = {}
+    for image in capture.images:
+        urls.setdefault(image.view, {"raw": None, "annotated": None})[image.kind] = image_url(capture, image)
+    return urls
+
+
+def image_url(capture: Capture, image: StoredImage) -> str:
+    return url_for("images.image", capture_id=capture.id, sha256=image.sha256)

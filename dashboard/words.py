@@ -1,0 +1,145 @@
+"""What people read: labels, numbers and times, and what a capture comes to in a few words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from edge.records import TRAITS, Capture, Measurement, Revision, Status, StoredImage, Trait
+
+# Read at three metres: heights first, then widths.
+KEY_TRAITS = {
+    "withers_height_cm": "Withers",
+    "rump_height_cm": "Rump",
+    "head_height_cm": "Head",
+    "body_width_cm": "Body width",
+    "waist_width_cm": "Waist",
+}
+SYNC_WORDS = {"due": "waiting", "delivered": "delivered", "parked": "refused"}
+SOURCE_WORDS = {"dashboard": "this dashboard", "command": "the command line", "mqtt": "the button"}
+NOT_MEASURED = "—"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a capture comes to: a tone for the colour, a title, and sentences that say why."""
+
+    tone: str
+    title: str
+    sentences: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What is shown of one view, and the picture as it was taken where that is kept."""
+
+    view: str
+    shown: StoredImage
+    raw: StoredImage | None
+
+
+def outcome(capture: Capture) -> Outcome:
+    """The verdict on a capture, or where it stands."""
+    match capture.status:
+        case Status.QUEUED:
+            return Outcome("busy", "Queued", ("The station takes it as soon as it is free.",))
+        case Status.PROCESSING:
+            return Outcome("busy", "Measuring", ("Keep the goat where it is.",))
+        case Status.MISSED:
+            return Outcome("again", "Missed", sentences(capture.failure, capture.hint))
+        case Status.FAILED:
+            return Outcome("again", "Take again", sentences(capture.failure, capture.hint))
+        case Status.COMPLETED:
+            return verdict(capture)
+
+
+def verdict(capture: Capture) -> Outcome:
+    assert capture.revision is not None
+    advice = tuple(one.text for one in capture.revision.advice)
+    late = (f"Measuring it again failed: {capture.failure}", capture.hint) if capture.failure else ()
+    why = (*sentences(*late), *(advice or reasons(capture.revision)))
+    match capture.revision.verdict:
+        case "good":
+            return Outcome("good", "Good", why or ("All traits are measured.",))
+        case "look again":
+            return Outcome("look", "Look again", why)
+        case _:
+            return Outcome("again", "Take again", why)
+
+
+def reasons(revision: Revision) -> tuple[str, ...]:
+    """Why traits are missing, each reason once."""
+    found = dict.fromkeys(one.reason for one in revision.measurements if one.reason)
+    return sentences(*found)
+
+
+def sentences(*texts: str | None) -> tuple[str, ...]:
+    """Messages written for logs, as sentences."""
+    return tuple(f"{text[0].upper()}{text[1:].rstrip('.')}." for text in texts if text)
+
+
+def state_words(capture: Capture | None) -> str:
+    """The one line under the button."""
+    if capture is None:
+        return "Ready."
+    match capture.status:
+        case Status.QUEUED:
+            return "Queued …"
+        case Status.PROCESSING:
+            return "Measuring …"
+        case Status.COMPLETED:
+            return f"Done at {clock(capture.finished_at or capture.trigger.requested_at)}."
+        case _:
+            return (
+                f"{outcome(capture).title} at {clock(capture.finished_at or capture.trigger.requested_at)}."
+            )
+
+
+def key_measurements(capture: Capture) -> Iterator[tuple[str, Measurement | None]]:
+    """The five numbers with their short titles; None where nothing was computed yet."""
+    found = {one.trait: one for one in measurements_of(capture)}
+    for name, title in KEY_TRAITS.items():
+        yield title, found.get(name)
+
+
+def all_measurements(capture: Capture) -> Iterator[tuple[Trait, Measurement]]:
+    found = {one.trait: one for one in measurements_of(capture)}
+    return ((trait, found[trait.name]) for trait in TRAITS if trait.name in found)
+
+
+def measurements_of(capture: Capture) -> Iterable[Measurement]:
+    return capture.revision.measurements if capture.revision else ()
+
+
+def pictures(capture: Capture) -> Iterator[Shown]:
+    """One picture per view: with what was measured, or else as taken."""
+    raw = {image.view: image for image in capture.images_of("raw")}
+    annotated = {image.view: image for image in capture.images_of("annotated")}
+    for view in raw | annotated:
+        yield Shown(view, annotated.get(view) or raw[view], raw.get(view))
+
+
+def cm(value: float | None) -> str:
+    return NOT_MEASURED if value is None else f"{value:.1f}"
+
+
+def percent(share: float) -> str:
+    return f"{share:.0%}".replace("%", " %")
+
+
+def local_time(at: datetime) -> str:
+    """A moment in the barn's zone, with the zone."""
+    return f"{at.astimezone():%Y-%m-%d %H:%M %Z}"
+
+
+def clock(at: datetime) -> str:
+    return f"{at.astimezone():%H:%M:%S}"
+
+
+def sync_words(state: str | None) -> str:
+    return SYNC_WORDS.get(state or "", NOT_MEASURED)
+
+
+def source_words(source: str) -> str:
+    return SOURCE_WORDS.get(source, source)

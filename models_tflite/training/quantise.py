@@ -1,0 +1,262 @@
+"""Turn a trained network into a full-integer int8 TFLite file with its .toml beside it.
+
+    python -m models_tflite.training.quantise --network RUNS/final/network.pt --simulated SIM \\
+        --into models_tflite/goat_segmenter.toml
+
+Input and output are int8 too; the input's scale is that of rgb / 255. A check at the end runs
+float and int8 on pictures that the calibration did not see.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from edge.records import VIEWS, Pixels
+from edge.segment import letterbox, new_interpreter, quantised
+from models_tflite.training import dataset
+from models_tflite.training.augment import GREY, Pool, make_pair, pool_of
+from models_tflite.training.dataset import DatasetError, Sample
+from models_tflite.training.network import CLASSES, INPUT_HEIGHT, INPUT_WIDTH, GoatNet, parameter_count
+from models_tflite.training.train import load_checkpoint
+
+VERSION = "2026.11.1"
+SCHEME = (
+    "full int8: per-channel weights, int8 activations, int8 input (rgb / 255) and output; min-max calibration"
+)
+FEWEST_CALIBRATION_PICTURES = 100
+# Until evaluate --choose-threshold has looked at the figures.
+FIRST_THRESHOLDS = {
+    "min_confidence": (0.6, "first guess; run evaluate --choose-threshold"),
+    "min_area_fraction": (0.01, "a goat that fills less than 1 % of a crate's picture cannot be measured"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Pictures at input size, (N, 192, 256, 3) in 0..1, and where they came from."""
+
+    pictures: np.ndarray[Any, np.dtype[np.float32]]
+    photographs: int
+    simulated: int
+
+
+def calibration_pictures(options: argparse.Namespace, held_out: Sequence[str], count: int) -> Calibration:
+    """Plain and augmented photographs (never of held-out goats), plain simulated pictures."""
+    samples = []
+    if options.photographs or os.environ.get(dataset.PHOTOGRAPHS_VARIABLE):
+        photographs = dataset.read_photographs(dataset.photographs_folder(options.photographs))
+        chosen = [photo for photo in photographs if photo.goat not in held_out]
+        samples = [photo.load(dataset.TRAINING_SIDE_PX) for photo in chosen]
+    rng = np.random.default_rng(7)
+    pictures = [boxed(sample.rgb) for sample in samples]
+    pool = pool_of(samples) if samples else Pool([])
+    pictures += [make_pair(samples[k % len(samples)], pool, rng)[0] for k in range(3 * len(samples))]
+    simulated = []
+    if options.simulated is not None:
+        listed = [picture for picture in dataset.read_simulated(options.simulated) if not picture.held_out]
+        wanted = rng.permutation(len(listed))[: max(count - len(pictures), count // 2)]
+        simulated = [boxed(listed[index].load(512).rgb) for index in wanted]
+    every = pictures + simulated
+    if len(every) < FEWEST_CALIBRATION_PICTURES // 2:
+        raise DatasetError(f"{len(every)} calibration pictures are too few", "give --simulated as well")
+    return Calibration(np.stack(every).astype(np.float32) / 255, len(pictures), len(simulated))
+
+
+def boxed(rgb: Pixels) -> Pixels:
+    return letterbox(rgb, (INPUT_WIDTH, INPUT_HEIGHT), GREY)[0]
+
+
+def convert_to_float(network: GoatNet, path: Path) -> None:
+    """A float TFLite file with channels last at both ends."""
+    import litert_torch
+
+    channels_last = litert_torch.to_channel_last_io(network.eval(), args=[0], outputs=[0])
+    sample = (torch.rand(1, INPUT_HEIGHT, INPUT_WIDTH, 3),)
+    litert_torch.convert(channels_last.eval(), sample).export(str(path))
+
+
+def convert_to_int8(float_model: Path, path: Path, calibration: Calibration) -> None:
+    """Measure the ranges on the calibration pictures and write the int8 file."""
+    from ai_edge_litert.interpreter import Interpreter
+    from ai_edge_quantizer import quantizer, recipe
+
+    signatures = Interpreter(model_path=str(float_model)).get_signature_list()
+    key, signature = next(iter(signatures.items()))
+    name = signature["inputs"][0]
+    maker = quantizer.Quantizer(str(float_model), recipe.static_wi8_ai8())
+    pictures = [{name: picture[np.newaxis]} for picture in calibration.pictures]
+    ranges = maker.calibrate({key: pictures})
+    # The averaged range of the pictures would clip white panels: the input's is known exactly.
+    input_name = Interpreter(model_path=str(float_model)).get_input_details()[0]["name"]
+    ranges[input_name].update(min=np.zeros_like(ranges[input_name]["min"]))
+    ranges[input_name].update(max=np.ones_like(ranges[input_name]["max"]))
+    beside = path.with_suffix(".new.tflite")
+    beside.unlink(missing_ok=True)
+    maker.quantize(ranges).export_model(str(beside))
+    beside.replace(path)
+
+
+def check(float_model: Path, int8_model: Path, pictures: np.ndarray[Any, Any]) -> dict[str, float]:
+    """int8 against float on the same pictures: agreement of the masks, and time of one inference."""
+    exact, rounded = Runner(float_model), Runner(int8_model)
+    agreement = []
+    for picture in pictures:
+        one, other = exact.labels(picture), rounded.labels(picture)
+        union = np.logical_or(one > 0, other > 0).sum()
+        if union > 200:
+            agreement.append(np.logical_and(one > 0, other > 0).sum() / union)
+    return {
+        "float_ms": exact.median_ms(pictures[0]),
+        "int8_ms": rounded.median_ms(pictures[0]),
+        "int8_float_iou": float(np.mean(agreement)) if agreement else float("nan"),
+    }
+
+
+class Runner:
+    """One TFLite file, one thread."""
+
+    def __init__(self, path: Path) -> None:
+        self.interpreter = new_interpreter(path.read_bytes(), 1)
+        self.interpreter.allocate_tensors()
+        self.input = self.interpreter.get_input_details()[0]
+        self.output = self.interpreter.get_output_details()[0]
+
+    def labels(self, picture: np.ndarray[Any, Any]) -> Pixels:
+        """(192, 256) classes of one (192, 256, 3) picture in 0..1."""
+        pixels = np.round(picture * 255).astype(np.uint8)
+        self.interpreter.set_tensor(self.input["index"], quantised(pixels, self.input)[np.newaxis])
+        self.interpreter.invoke()
+        logits = self.interpreter.get_tensor(self.output["index"])[0]
+        return np.asarray(np.argmax(logits, axis=2), np.uint8)
+
+    def median_ms(self, picture: np.ndarray[Any, Any], repeats: int = 30) -> float:
+        times = []
+        for _ in range(repeats):
+            began = time.perf_counter()
+            self.labels(picture)
+            times.append(time.perf_counter() - began)
+        return float(np.median(times)) * 1000
+
+
+def describe_tensors(path: Path) -> str:
+    """Input and output as the file has them."""
+    runner = Runner(path)
+    ends = (("input", runner.input), ("output", runner.output))
+    return ", ".join(f"{name} {np.dtype(end['dtype']).name} {end['quantization']}" for name, end in ends)
+
+
+def write_card(path: Path, model: Path, about: dict[str, Any]) -> None:
+    """The .toml that edge/segment.py reads; written beside and renamed."""
+    lines = [
+        f'name = "{about["name"]}"',
+        f'version = "{VERSION}"',
+        f'file = "{model.name}"',
+        f'sha256 = "{hashlib.sha256(model.read_bytes()).hexdigest()}"',
+        f"views = {json.dumps(list(VIEWS))}",
+        *(["held_out_goats = " + json.dumps(about["held_out_goats"])] if about["held_out_goats"] else []),
+        "",
+        "[input]",
+        f"width = {INPUT_WIDTH}",
+        f"height = {INPUT_HEIGHT}",
+        'colour = "rgb"',
+        f"letterbox_grey = {GREY}",
+        "range = [0.0, 1.0]",
+        "",
+        "[output]",
+        f"classes = {json.dumps(list(CLASSES))}",
+        "",
+        "[quantisation]",
+        f'scheme = "{SCHEME}"',
+        f"calibration_pictures = {about['calibration_pictures']}",
+        "",
+    ]
+    for name, (value, reason) in about["thresholds"].items():
+        lines += [f"[thresholds.{name}]", f"value = {value}", f"reason = {json.dumps(reason)}", ""]
+    lines.append("[training]")
+    lines += [f"{name} = {json.dumps(value)}" for name, value in about["training"].items()]
+    beside = path.with_suffix(".new")
+    beside.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    beside.replace(path)
+
+
+def training_record(checkpoint: dict[str, Any], network: GoatNet) -> dict[str, Any]:
+    photographs, simulated = checkpoint["photographs"], checkpoint["simulated"]
+    return {
+        "data": f"{photographs} photographs, {simulated} simulated pictures",
+        "commands": "see MODEL_CARD.md",
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "parameters": parameter_count(network),
+        "steps": checkpoint["steps"],
+    }
+
+
+def held_back(options: argparse.Namespace, held_out: Sequence[str]) -> list[Sample]:
+    """Pictures for the check: held-out photographs where there are some, held-out simulated ones."""
+    samples: list[Sample] = []
+    if held_out:
+        photographs = dataset.read_photographs(dataset.photographs_folder(options.photographs))
+        samples += [photo.load(512) for photo in photographs if photo.goat in held_out]
+    if options.simulated is not None:
+        listed = dataset.read_simulated(options.simulated)
+        samples += [picture.load(512) for picture in listed if picture.held_out][:40]
+    return samples
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="models_tflite.training.quantise", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    parser.add_argument("--network", type=Path, required=True, help="network.pt of a training run")
+    parser.add_argument(
+        "--into", type=Path, required=True, help="the .toml to write; the .tflite goes beside it"
+    )
+    parser.add_argument("--simulated", type=Path)
+    parser.add_argument("--photographs", type=Path)
+    parser.add_argument("--calibration-pictures", type=int, default=200)
+    parser.add_argument(
+        "--float-model", type=Path, help="where to keep the float file (default: beside the network)"
+    )
+    return parser.parse_args(arguments)
+
+
+def main() -> None:
+    options = parse()
+    checkpoint = load_checkpoint(options.network)
+    network = GoatNet()
+    network.load_state_dict(checkpoint["weights"])
+    held_out = list(checkpoint["held_out_goats"])
+    calibration = calibration_pictures(options, held_out, options.calibration_pictures)
+    float_model = options.float_model or options.network.with_name("float.tflite")
+    int8_model = options.into.with_suffix(".tflite")
+    print(f"converting with {len(calibration.pictures)} calibration pictures", flush=True)
+    convert_to_float(network, float_model)
+    options.into.parent.mkdir(parents=True, exist_ok=True)
+    convert_to_int8(float_model, int8_model, calibration)
+    about = {
+        "name": options.into.stem,
+        "held_out_goats": held_out,
+        "calibration_pictures": len(calibration.pictures),
+        "thresholds": FIRST_THRESHOLDS,
+        "training": training_record(checkpoint, network),
+    }
+    write_card(options.into, int8_model, about)
+    print(f"wrote {int8_model}, {int8_model.stat().st_size} bytes; {describe_tensors(int8_model)}")
+    samples = held_back(options, held_out)
+    if samples:
+        figures = check(float_model, int8_model, np.stack([boxed(sample.rgb) for sample in samples]) / 255)
+        print(", ".join(f"{name} {value:.4f}" for name, value in figures.items()))
+
+
+if __name__ == "__main__":
+    dataset.command(main)

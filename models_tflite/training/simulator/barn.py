@@ -1,0 +1,215 @@
+"""What stands around the crate: ground, walls, rails, people, furniture, light."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from models_tflite.training.simulator.mesh import Material, Mesh, Vector, ball, bar, box, joined, tube
+
+Rng = np.random.Generator
+GROUND_CM = -8.0
+
+
+@dataclass(frozen=True, slots=True)
+class Light:
+    """sun_from (3,) points at the sun; colours are linear light."""
+
+    sun_from: Vector
+    sun: tuple[float, float, float]
+    sky: tuple[float, float, float]
+    ground: tuple[float, float, float]
+
+
+def draw_light(rng: Rng) -> Light:
+    """Overcast, hard sun through the side, backlight, dusk, or a lamp at night."""
+    kind = rng.choice(["overcast", "sun", "low_sun", "lamp"], p=[0.3, 0.35, 0.25, 0.1])
+    azimuth = rng.uniform(0, 2 * np.pi)
+    elevation = {
+        "overcast": 70,
+        "sun": rng.uniform(25, 65),
+        "low_sun": rng.uniform(12, 30),
+        "lamp": rng.uniform(50, 85),
+    }
+    up = np.radians(elevation[str(kind)])
+    direction = np.array([np.cos(up) * np.cos(azimuth), np.cos(up) * np.sin(azimuth), np.sin(up)])
+    strength = {
+        "overcast": rng.uniform(0, 0.35),
+        "sun": rng.uniform(1.2, 2.6),
+        "low_sun": rng.uniform(1, 2.2),
+        "lamp": 1.5,
+    }
+    warm = {"overcast": 0.0, "sun": 0.08, "low_sun": 0.2, "lamp": 0.35}[str(kind)]
+    sun = strength[str(kind)] * np.array([1.0, 1.0 - 0.5 * warm, 1.0 - warm])
+    sky = rng.uniform(0.35, 0.75) * np.array([0.94, 0.98, 1.04])
+    bounce = rng.uniform(0.12, 0.4) * np.array([1.0, 0.9, 0.75])
+    return Light(direction, _triple(sun), _triple(sky), _triple(bounce))
+
+
+def _triple(values: Vector) -> tuple[float, float, float]:
+    return float(values[0]), float(values[1]), float(values[2])
+
+
+def plain_barn() -> Mesh:
+    """A tidy barn: straw ground and far grey walls."""
+    ground = box((-500, -500, GROUND_CM - 1), (500, 500, GROUND_CM)).painted(
+        (0.22, 0.14, 0.07), Material.STRAW
+    )
+    return joined([ground, *walls((330, 300), (0.2, 0.2, 0.2), Material.SHEET_METAL)])
+
+
+def draw_barn(rng: Rng, camera_y_cm: float) -> Mesh:
+    """A barn by lot: ground, walls with bright doors, rails; nothing between camera and crate."""
+    ground_kind = (Material.STRAW, Material.STRAW, Material.CONCRETE)[rng.integers(3)]
+    shade = rng.uniform(0.5, 1.6)
+    base = (0.22, 0.14, 0.07) if ground_kind == Material.STRAW else (0.25, 0.23, 0.2)
+    ground = box((-500, -500, GROUND_CM - 1), (500, 500, GROUND_CM))
+    parts = [ground.painted(_triple(np.array(base) * shade), ground_kind)]
+    wall = (Material.SHEET_METAL, Material.WOOD, Material.CONCRETE)[rng.integers(3)]
+    colour = _triple(rng.uniform(0.04, 0.5) * np.array([1, 1, 1]) * rng.uniform(0.7, 1.3, 3))
+    parts += walls((rng.uniform(130, 450), rng.uniform(130, 450)), colour, wall)
+    parts += doors(rng) if rng.random() < 0.5 else []
+    parts += rails(rng) if rng.random() < 0.6 else []
+    return joined([part for part in parts if not _in_the_way(part, camera_y_cm)])
+
+
+def _in_the_way(part: Mesh, camera_y_cm: float) -> bool:
+    y = float(part.vertices[:, 1].mean())
+    return y * camera_y_cm > 1 and abs(y) < abs(camera_y_cm) + 10 and abs(camera_y_cm) > 60
+
+
+def draw_bystanders(rng: Rng, view: str, camera_y_cm: float) -> list[Mesh]:
+    """People and things around the crate, by lot."""
+    people, things = int(rng.choice([0, 0, 1, 1, 2])), int(rng.choice([0, 0, 1, 3]))
+    side = -1.0 if camera_y_cm > 0 else 1.0
+    return [person(rng, bystander_place(rng, view, side)) for _ in range(people)] + [
+        clutter(rng, bystander_place(rng, view, side)) for _ in range(things)
+    ]
+
+
+def walls(away: tuple[float, float], colour: tuple[float, float, float], material: Material) -> list[Mesh]:
+    x, y = away
+    sheets = [
+        box((-500, -y - 2, GROUND_CM), (500, -y, 400)),
+        box((-500, y, GROUND_CM), (500, y + 2, 400)),
+        box((-x - 2, -500, GROUND_CM), (-x, 500, 400)),
+    ]
+    return [sheet.painted(colour, material) for sheet in sheets]
+
+
+def doors(rng: Rng) -> list[Mesh]:
+    """Bright openings: doors and windows that burn out the picture."""
+    found = []
+    for _ in range(int(rng.integers(1, 4))):
+        x, low = rng.uniform(-250, 250), rng.uniform(0, 110)
+        wide, tall = rng.uniform(30, 120), rng.uniform(40, 140)
+        side = rng.choice([-1, 1]) * rng.uniform(120, 128)
+        glow = _triple(rng.uniform(0.8, 2.0) * np.array([0.95, 1.0, 1.05]))
+        opening = box((x, side - 1, low), (x + wide, side + 1, low + tall))
+        if rng.random() < 0.4:
+            opening = box((-129, x / 3, low), (-127, x / 3 + wide, low + tall))
+        found.append(opening.painted(glow, Material.LAMP))
+    return found
+
+
+def rails(rng: Rng) -> list[Mesh]:
+    """A fence of tubes behind the crate."""
+    y = rng.choice([-1, 1]) * rng.uniform(60, 120)
+    grey = _triple(rng.uniform(0.05, 0.4) * np.array([1.0, 0.95, 0.9]))
+    levels = np.arange(20, 130, rng.uniform(16, 30))
+    tubes = [bar(np.array([-400, y, z]), np.array([400, y, z]), rng.uniform(2, 5)) for z in levels]
+    x = -rng.uniform(95, 125)
+    tubes += [bar(np.array([x, -400, z]), np.array([x, 400, z]), rng.uniform(2, 5)) for z in levels]
+    return [mesh.painted(grey, Material.STEEL) for mesh in tubes]
+
+
+def bystander_place(rng: Rng, view: str, far_side: float) -> Vector:
+    """A place outside the crate that the camera can see, feet on the ground, cm; far_side +1 or -1 along Y."""
+    if view == "front" and rng.random() < 0.7:
+        return np.array([rng.uniform(-160, 60), rng.choice([-1, 1]) * rng.uniform(48, 120), GROUND_CM])
+    if view == "top":
+        return np.array([rng.uniform(-90, 90), rng.choice([-1, 1]) * rng.uniform(55, 85), GROUND_CM])
+    far = far_side if rng.random() < 0.95 else -far_side
+    return np.array([rng.uniform(-130, 110), far * rng.uniform(50, 120), GROUND_CM])
+
+
+def person(rng: Rng, feet: Vector) -> Mesh:
+    """Somebody in jeans and a sweater, arms down or one arm out."""
+    tall = rng.uniform(155, 190)
+    turn = rng.uniform(0, 2 * np.pi)
+    ahead = np.array([np.cos(turn), np.sin(turn), 0.0])
+    left = np.array([-ahead[1], ahead[0], 0.0])
+    trousers, sweater = _cloth(rng), _cloth(rng)
+    skin = _triple(np.array([0.5, 0.3, 0.2]) * rng.uniform(0.3, 1.2))
+
+    def limb(
+        points: list[tuple[float, float, float]], radii: list[float], colour: tuple[float, float, float]
+    ) -> Mesh:
+        path = np.array([feet + tall * (a * ahead + b * left + np.array([0, 0, c])) for a, b, c in points])
+        smooth = np.linspace(0, 1, 10)
+        steps = np.linspace(0, 1, len(path))
+        path = np.column_stack([np.interp(smooth, steps, path[:, i]) for i in range(3)])
+        return tube(path, tall * np.interp(smooth, steps, radii), 10).painted(colour, Material.PLAIN)
+
+    parts = []
+    for side in (1, -1):
+        reach = rng.uniform(0, 0.35)
+        parts.append(
+            limb(
+                [(0, side * 0.055, 0), (0, side * 0.055, 0.26), (0, side * 0.05, 0.5)],
+                [0.03, 0.04, 0.055],
+                trousers,
+            )
+        )
+        arm = [(0, side * 0.12, 0.8), (0.03, side * 0.15, 0.63), (reach, side * 0.13, 0.5 + reach * 0.5)]
+        parts.append(limb(arm, [0.035, 0.03, 0.025], sweater))
+    parts.append(
+        limb([(0, 0, 0.46), (0, 0, 0.6), (0, 0, 0.8), (0, 0, 0.84)], [0.1, 0.105, 0.12, 0.03], sweater)
+    )
+    parts.append(
+        ball(feet + np.array([0, 0, 0.92 * tall]), (0.05 * tall, 0.05 * tall, 0.07 * tall)).painted(
+            skin, Material.PLAIN
+        )
+    )
+    return joined(parts)
+
+
+def _cloth(rng: Rng) -> tuple[float, float, float]:
+    shades = (
+        (0.03, 0.06, 0.2),
+        (0.02, 0.02, 0.025),
+        (0.3, 0.05, 0.04),
+        (0.2, 0.2, 0.22),
+        (0.15, 0.12, 0.07),
+        (0.45, 0.4, 0.1),
+    )
+    return _triple(np.array(shades[rng.integers(len(shades))]) * rng.uniform(0.5, 1.8))
+
+
+def clutter(rng: Rng, place: Vector) -> Mesh:
+    """A bale, a bucket, a board."""
+    size = rng.uniform(15, 60, 3)
+    kind = (Material.STRAW, Material.WOOD, Material.PLAIN)[rng.integers(3)]
+    colour = _triple(rng.uniform(0.05, 0.5, 3) if kind == Material.PLAIN else np.array([0.3, 0.2, 0.08]))
+    if rng.random() < 0.3:
+        path = place + np.array([[0, 0, 0], [0, 0, size[2] / 2], [0, 0, size[2]]])
+        return tube(path, np.full(3, size[0] / 3), 16).painted(colour, kind)
+    low = place - np.array([size[0] / 2, size[1] / 2, 0])
+    high = place + np.array([size[0] / 2, size[1] / 2, size[2]])
+    return box(_triple(low), _triple(high)).painted(colour, kind)
+
+
+def stick(start: Vector, end: Vector, width_cm: float = 2.4) -> Mesh:
+    """A white rod with red bands every 10 cm, for calibration pictures."""
+    length = float(np.linalg.norm(np.subtract(end, start)))
+    count = round(length / 10)
+    share = np.linspace(0, 1, count + 1)
+    points = np.asarray(start) + share[:, None] * np.subtract(end, start)
+    colours = ((0.75, 0.03, 0.03), (0.85, 0.85, 0.85))
+    return joined(
+        [
+            bar(points[i], points[i + 1], width_cm).painted(colours[i % 2], Material.PLAIN)
+            for i in range(count)
+        ]
+    )

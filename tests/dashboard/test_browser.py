@@ -1,0 +1,139 @@
+"""One press in a real browser, with a thread that plays the station."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import pytest
+from werkzeug.serving import make_server
+
+from dashboard import create_app
+from edge.config import Config
+from tests.dashboard.conftest import Barn
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+CHROMIUM = shutil.which("chromium")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed: apt install chromium")
+
+
+@contextmanager
+def background(work: Callable[[], None]) -> Iterator[None]:
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join(timeout=10)
+
+
+@contextmanager
+def served(config: Config) -> Iterator[str]:
+    server = make_server("127.0.0.1", 0, create_app(config), threaded=True)
+    with background(server.serve_forever):
+        yield f"http://127.0.0.1:{server.port}"
+        server.shutdown()
+    server.server_close()
+
+
+@contextmanager
+def playing_station(config: Config) -> Iterator[None]:
+    """Serves every press, slowly enough that a page sees it being measured."""
+    stop = threading.Event()
+
+    def serve() -> None:
+        barn = Barn(config)
+        with barn.running():
+            while not stop.wait(0.2):
+                capture = barn.store.next_queued()
+                if capture is not None:
+                    barn.store.begin(capture)
+                    stop.wait(1.5)
+                    barn.finish(capture, missing="waist_width_cm")
+        barn.store.close()
+
+    with background(serve):
+        yield
+        stop.set()
+
+
+@pytest.fixture
+def page() -> Iterator[Page]:
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        page = browser.new_page(viewport={"width": 360, "height": 740})
+        page.set_default_timeout(15_000)
+        yield page
+        browser.close()
+
+
+def test_a_press_shows_its_numbers_without_a_reload(config: Config, barn: Barn, page: Page) -> None:
+    requests, complaints = [], []
+    page.on("request", lambda request: requests.append(request.url))
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    with served(config) as address, playing_station(config):
+        page.goto(address)
+        page.evaluate("window.stillTheSamePage = true")
+        page.get_by_label("Goat").fill("1207")
+        page.get_by_role("button", name="Measure").click()
+        page.get_by_role("status").get_by_text("Measuring").wait_for()
+        page.get_by_role("status").get_by_text("Done").wait_for()
+        assert page.locator(".number").all_inner_texts() == ["61.2", "62.3", "71.4", "24.9", "—"]
+        assert page.locator("#recent .goat").all_inner_texts() == ["1207"]
+        assert page.get_by_label("Goat", exact=False).first.input_value() == ""
+        assert page.get_by_role("button", name="Measure").is_enabled()
+        assert page.evaluate("window.stillTheSamePage")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+        page.goto(f"{address}{page.locator('#result .which a').last.get_attribute('href')}")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert {urlsplit(url).hostname for url in requests} == {"127.0.0.1"}
+    assert complaints == []
+
+
+def test_a_press_elsewhere_appears_by_itself(config: Config, barn: Barn, page: Page) -> None:
+    barn.completed("1")
+    with served(config) as address, playing_station(config):
+        page.goto(address)
+        barn.press("2")
+        page.locator("#recent .goat").get_by_text("2", exact=True).wait_for()
+
+
+def test_a_lost_station_is_said_and_so_is_its_return(config: Config, barn: Barn, page: Page) -> None:
+    with served(config) as address:
+        page.goto(address)
+        page.route("**/api/**", lambda route: route.abort())
+        page.get_by_text("No connection to the station").first.wait_for()
+        page.get_by_role("button", name="Measure").click()
+        page.get_by_text("Press again").wait_for()
+        page.unroute("**/api/**")
+        page.locator("#lost").wait_for(state="hidden")
+    assert barn.store.counts() == {}
+
+
+def test_a_picture_opens_large_and_closes(config: Config, barn: Barn, page: Page) -> None:
+    barn.completed("1207")
+    with served(config) as address:
+        page.goto(address)
+        page.locator(".pictures a").first.click()
+        assert page.locator("#large-side").is_visible()
+        page.locator("#large-side").get_by_text("Close").click()
+        assert not page.locator("#large-side").is_visible()

@@ -1,0 +1,142 @@
+"""The way of a capture with the shipped network and the bundled samples, and what happens when a stage fails."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from edge.app import Station, open_station
+from edge.cameras.simulated import SimulatedCamera
+from edge.config import Config
+from edge.errors import ConfigError, StoreError
+from edge.outbox import Outbox
+from edge.records import Capture, Status, utc_now
+from edge.triggers import new_trigger
+from tests.conftest import jpeg
+
+
+def press(station: Station, **changes) -> Capture:
+    return station.store.press(replace(new_trigger("command"), **changes), station.config.station.id)
+
+
+def camera(station: Station, view: str) -> SimulatedCamera:
+    found = station.rig.cameras[view]
+    assert isinstance(found, SimulatedCamera)
+    return found
+
+
+def test_a_press_becomes_numbers_pictures_and_an_outbox_entry(station: Station) -> None:
+    done = station.serve(press(station, goat_id="Heidi"))
+    kept = station.store.capture(done.id)
+    assert kept.status is Status.COMPLETED
+    assert kept.goat_id == "Heidi"
+    assert {image.view for image in kept.images_of("raw")} == {"side", "top", "front"}
+    assert {image.view for image in kept.images_of("annotated")} == {"side", "top", "front"}
+    for image in kept.images:
+        assert station.archive.read(image)
+    assert kept.spread_ms is not None
+    assert kept.revision is not None
+    assert kept.revision.model["sha256"] == station.segmenter.card.sha256
+    assert kept.revision.calibration["sha256"] == station.calibration.sha256
+    assert [entry.capture_id for entry in Outbox(station.store).due()] == [done.id]
+
+
+def test_one_dead_camera_leaves_the_others_measuring(station: Station) -> None:
+    camera(station, "top").unplugged = True
+    done = station.serve(press(station))
+    assert done.status is Status.COMPLETED
+    assert done.revision is not None
+    found = {one.trait: one for one in done.revision.measurements}
+    assert found["withers_height_cm"].value is not None
+    assert "no frame" in str(found["waist_width_cm"].reason)
+    assert "no_picture" in [advice.code for advice in done.revision.advice]
+
+
+def test_a_corrupt_frame_is_kept_as_evidence_and_not_measured(station: Station) -> None:
+    camera(station, "side").corrupt = True
+    done = station.serve(press(station))
+    assert done.status is Status.COMPLETED
+    assert len(done.images_of("raw")) == 3
+    assert done.revision is not None
+    found = {one.trait: one for one in done.revision.measurements}
+    assert "damaged image" in str(found["withers_height_cm"].reason)
+
+
+def test_with_every_camera_dead_the_capture_fails_and_the_next_press_works(station: Station) -> None:
+    for view in ("side", "top", "front"):
+        camera(station, view).unplugged = True
+    failed = station.serve(press(station))
+    assert (failed.status, failed.failure) == (Status.FAILED, "no camera gave a picture")
+    for view in ("side", "top", "front"):
+        camera(station, view).unplugged = False
+    assert station.serve(press(station)).status is Status.COMPLETED
+    assert len(Outbox(station.store).due()) == 2
+
+
+def test_a_press_that_waited_too_long_is_missed_not_measured(station: Station) -> None:
+    old = press(station, requested_at=utc_now() - timedelta(seconds=60))
+    done = station.serve(old)
+    assert done.status is Status.MISSED
+    assert done.images == ()
+    assert len(Outbox(station.store).due()) == 1
+
+
+def test_measuring_again_gives_the_same_numbers_as_a_new_revision(station: Station) -> None:
+    first = station.serve(press(station))
+    again = station.serve(station.store.ask_again(first.id, "Heidi"))
+    kept = station.store.capture(first.id)
+    assert kept.revision_number == again.revision_number == 2
+    assert kept.goat_id == "Heidi"
+    assert first.revision is not None
+    assert kept.revision is not None
+    assert kept.revision.measurements == first.revision.measurements
+
+
+def test_measuring_again_without_pictures_keeps_the_numbers_and_says_why(station: Station) -> None:
+    first = station.serve(press(station))
+    for image in first.images:
+        (station.archive.folder / image.path).unlink()
+    again = station.serve(station.store.ask_again(first.id, None))
+    assert again.status is Status.COMPLETED
+    assert "none of its pictures can be read" in str(again.failure)
+    assert station.store.capture(first.id).revision == first.revision
+
+
+def test_a_capture_cut_off_by_a_crash_is_failed_with_its_pictures_kept(config: Config) -> None:
+    with open_station(config) as station:
+        capture = station.store.begin(press(station))
+        station.archive.save(capture.id, "side", "raw", jpeg())
+    with open_station(config) as station:
+        closed = station.store.capture(capture.id)
+        assert closed.status is Status.FAILED
+        assert "restarted during this capture" in str(closed.failure)
+        assert [image.view for image in closed.images] == ["side"]
+        assert station.archive.read(closed.images[0]) == jpeg()
+        assert station.serve(press(station)).status is Status.COMPLETED
+
+
+def test_two_stations_never_share_a_data_folder(station: Station) -> None:
+    with pytest.raises(StoreError, match="already running"), open_station(station.config):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("calibration = ", 'calibration = "absent.json" #', "no calibration"),
+        ("side = ", 'side = "simulated:empty" #', "no \\*/side.jpg"),
+        ("side = ", 'side = "magic:3" #', "unknown kind of camera"),
+        ("[measure]", '[measure]\nmodel = "absent.toml"', "cannot be read"),
+    ],
+)
+def test_a_station_that_cannot_work_says_so_at_its_start(
+    config_path: Path, key: str, value: str, message: str
+) -> None:
+    from edge.config import load_config
+
+    config_path.write_text(config_path.read_text().replace(key, value, 1))
+    with pytest.raises(ConfigError, match=message), open_station(load_config(config_path)):
+        pass

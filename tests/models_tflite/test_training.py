@@ -1,0 +1,209 @@
+"""Training reads labels truly, keeps goats apart and says what is wrong with its input."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from models_tflite.training import augment, dataset
+from models_tflite.training.dataset import DatasetError, Sample
+
+REPO = Path(__file__).resolve().parents[2]
+REAL_GOATS = Path(os.environ.get("GOATDEV_REAL_GOATS") or REPO.parent / "shared" / "real_goats")
+needs_photographs = pytest.mark.skipif(
+    not (REAL_GOATS / "labels.json").exists(), reason="the photographs are absent (GOATDEV_REAL_GOATS)"
+)
+needs_torch = pytest.mark.skipif(
+    importlib.util.find_spec("torch") is None, reason="torch is absent (pip install .[training])"
+)
+
+BODY_SQUARE = [20, 20, 60, 20, 60, 60, 20, 60]
+HEAD_SQUARE = [50, 20, 70, 20, 70, 40, 50, 40]
+
+
+def coco(**changes: Any) -> dict[str, Any]:
+    """Labels of one picture: a square body, and a head that covers a corner of it."""
+    labels: dict[str, Any] = {
+        "categories": [{"id": 1, "name": "body"}, {"id": 2, "name": "head"}],
+        "images": [
+            {"id": 7, "file_name": "images/one.png", "width": 100, "height": 80, "view": "side", "goat": "3"}
+        ],
+        "annotations": [
+            {"image_id": 7, "category_id": 2, "segmentation": [HEAD_SQUARE]},
+            {"image_id": 7, "category_id": 1, "segmentation": [BODY_SQUARE]},
+        ],
+    }
+    return labels | changes
+
+
+def write_folder(folder: Path, labels: dict[str, Any]) -> Path:
+    (folder / "images").mkdir()
+    cv2.imwrite(str(folder / "images" / "one.png"), np.full((80, 100, 3), 90, np.uint8))
+    (folder / "labels.json").write_text(json.dumps(labels))
+    return folder
+
+
+def a_sample() -> Sample:
+    """A bright square body and a brighter head on black, without symmetry."""
+    mask = np.zeros((192, 256), np.uint8)
+    mask[60:140, 40:160] = 1
+    mask[40:80, 160:200] = 2
+    rgb = np.stack([mask * 100] * 3, axis=2)
+    return Sample(rgb, mask, "side", "square")
+
+
+def test_a_mask_has_the_area_of_its_polygons_and_the_head_lies_over_the_body(tmp_path):
+    photograph = dataset.read_photographs(write_folder(tmp_path, coco()))[0]
+    mask = photograph.load().mask
+    assert np.count_nonzero(mask == 2) == pytest.approx(20 * 20, rel=0.1)
+    assert np.count_nonzero(mask == 1) == pytest.approx(40 * 40 - 10 * 20, rel=0.1)
+
+
+def test_a_shrunk_photograph_keeps_its_outline_in_place(tmp_path):
+    photograph = dataset.read_photographs(write_folder(tmp_path, coco()))[0]
+    sample = photograph.load(longest_px=50)
+    assert sample.rgb.shape == (40, 50, 3)
+    assert np.count_nonzero(sample.mask) * 4 == pytest.approx(
+        np.count_nonzero(photograph.load().mask), rel=0.12
+    )
+
+
+@needs_photographs
+def test_masks_of_the_photographs_agree_with_the_areas_of_their_polygons():
+    for photograph in dataset.read_photographs(REAL_GOATS):
+        mask = photograph.draw_mask(*photograph.size)
+        drawn = sum(
+            cv2.contourArea(points.astype(np.float32)) for label, points in photograph.outlines if label == 2
+        )
+        assert np.count_nonzero(mask == 2) == pytest.approx(drawn, rel=0.02, abs=100)
+
+
+@needs_photographs
+def test_no_goat_is_in_two_folds_and_every_fold_has_every_view():
+    photographs = dataset.read_photographs(REAL_GOATS)
+    folds = dataset.goat_folds(photographs)
+    goats = [goat for fold in folds for goat in fold]
+    assert sorted(goats) == sorted({photograph.goat for photograph in photographs})
+    for fold in folds:
+        seen_from = {photograph.view for photograph in photographs if photograph.goat in fold}
+        assert seen_from == {"side", "top", "front"}
+
+
+def test_the_folds_shipped_are_the_folds_of_the_photographs():
+    cards = sorted((REPO / "models_tflite" / "training" / "folds").glob("fold_*.toml"))
+    if not cards or not REAL_GOATS.exists():
+        pytest.skip("no fold networks or no photographs here")
+    shipped = [tomllib.loads(card.read_text())["held_out_goats"] for card in cards]
+    assert shipped == dataset.goat_folds(dataset.read_photographs(REAL_GOATS))
+
+
+def test_a_mirrored_picture_has_a_mirrored_mask():
+    sample = a_sample()
+    rgb, mask = augment.warp(sample.rgb, sample.mask, augment.mirror_matrix())
+    assert np.array_equal(mask, sample.mask[:, ::-1])
+    assert np.array_equal(rgb, sample.rgb[:, ::-1])
+
+
+def test_picture_and_mask_move_together_through_any_warp():
+    sample = a_sample()
+    rng = np.random.default_rng(0)
+    for view in ("side", "top", "front"):
+        rgb, mask = augment.place(sample.rgb, sample.mask, view, rng)
+        seen = np.round(rgb[..., 0] / 100)
+        inside = cv2.erode((rgb[..., 0] != augment.GREY).astype(np.uint8), np.ones((5, 5)))
+        wrong = (seen != mask) & (inside > 0)
+        assert wrong.mean() < 0.02
+
+
+def test_a_seed_gives_the_same_training_pair_again():
+    pairs = [augment.make_pair(a_sample(), augment.Pool([]), np.random.default_rng(5)) for _ in range(2)]
+    assert np.array_equal(pairs[0][0], pairs[1][0])
+    assert np.array_equal(pairs[0][1], pairs[1][1])
+
+
+def test_thin_bars_leave_the_outline_and_boxes_remove_it():
+    sample, rng = a_sample(), np.random.default_rng(3)
+    changed = [augment.occlude(sample.rgb, sample.mask, rng) for _ in range(200)]
+    removed = sum(bool((mask != sample.mask).any()) for _, mask in changed)
+    painted = sum(bool((rgb != sample.rgb).any()) for rgb, _ in changed)
+    assert 0 < removed < painted
+
+
+def test_reading_labels_needs_no_torch():
+    program = "import sys; from models_tflite.training import augment; print('torch' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=REPO, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize(
+    ("labels", "says"),
+    [
+        (coco(images=[]), "no photographs"),
+        (coco(annotations=[]), "has no outline"),
+        (coco(categories=[{"id": 1, "name": "sheep"}]), "unknown class 'sheep'"),
+        ({"images": []}, "not as expected"),
+    ],
+)
+def test_bad_labels_are_named(tmp_path, labels, says):
+    with pytest.raises(DatasetError, match=says):
+        dataset.read_photographs(write_folder(tmp_path, labels))
+
+
+def test_an_empty_folder_is_named(tmp_path):
+    with pytest.raises(DatasetError, match=r"labels.json: cannot be read"):
+        dataset.read_photographs(tmp_path)
+    with pytest.raises(DatasetError, match=r"index.jsonl: cannot be read"):
+        dataset.read_simulated(tmp_path)
+
+
+def test_a_listed_picture_that_is_missing_is_named(tmp_path):
+    write_folder(tmp_path, coco())
+    (tmp_path / "images" / "one.png").unlink()
+    with pytest.raises(DatasetError, match=r"one.png: missing"):
+        dataset.read_photographs(tmp_path)
+
+
+def test_a_growing_index_is_read_up_to_its_last_whole_line(tmp_path):
+    line = json.dumps({"image": "images/0.jpg", "mask": "masks/0.png", "view": "top", "negative": False})
+    (tmp_path / "index.jsonl").write_text(f"{line}\n{line[:20]}")
+    assert [picture.view for picture in dataset.read_simulated(tmp_path)] == ["top"]
+
+
+@needs_torch
+@pytest.mark.parametrize(
+    "arguments", [["pretrain", "--simulated", "absent"], ["finetune", "--photographs", "absent"]]
+)
+def test_training_refuses_an_absent_folder_with_one_line(tmp_path, arguments):
+    command = [sys.executable, "-W", "ignore", "-m", "models_tflite.training.train", *arguments]
+    done = subprocess.run(
+        [*command, "--out", str(tmp_path / "run")], cwd=REPO, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: absent")
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "run").exists()
+
+
+@needs_torch
+def test_an_interrupted_run_goes_on_and_ends_with_a_network(tmp_path):
+    photographs = write_folder(tmp_path, coco())
+    command = [sys.executable, "-W", "ignore", "-m", "models_tflite.training.train", "finetune"]
+    command += ["--photographs", str(photographs), "--out", str(tmp_path / "run"), "--threads", "1"]
+    for steps, begins in (("1", "from step 0"), ("2", "from step 1")):
+        done = subprocess.run(
+            [*command, "--steps", steps], cwd=REPO, capture_output=True, text=True, check=True
+        )
+        assert begins in done.stdout
+    assert (tmp_path / "run" / "network.pt").exists()

@@ -1,0 +1,135 @@
+"""Imports point inward, and each third-party package has one door."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import REPO
+
+PACKAGES = ("edge", "cloud_sync", "dashboard")
+
+# Who may know whom inside the station. A module that is not listed here has not found its place yet.
+EDGE_MAY_IMPORT = {
+    "__init__": set(),
+    "errors": set(),
+    "records": set(),
+    "durable": set(),
+    "config": {"errors", "records"},
+    "locks": {"durable", "errors"},
+    "images": {"errors", "records"},
+    "advice": {"records"},
+    "document": {"__init__", "records"},
+    "table": {"records"},
+    "triggers": {"errors", "records"},
+    "schema": set(),
+    "archive": {"durable", "errors", "images", "records"},
+    "calibration": {"durable", "errors", "records"},
+    "segment": {"errors", "records"},
+    "geometry": {"records"},
+    "annotate": {"images", "records"},
+    "cameras.rig": {"errors", "records"},
+    "cameras.simulated": {"errors", "records"},
+    "cameras": {"cameras.rig", "cameras.simulated", "errors"},
+    "store": {"document", "errors", "records", "schema"},
+    "outbox": {"records", "store"},
+    "measure": {"advice", "calibration", "geometry", "records"},
+}
+# These put the parts together and may know all of them.
+ASSEMBLY = {"pipeline", "app", "demo", "cli"}
+
+# third-party package -> the modules that may import it
+DOORS = {
+    "ai_edge_litert": {"edge/segment.py"},
+    "tflite_runtime": {"edge/segment.py"},
+    "PIL": {"edge/images.py", "edge/annotate.py"},
+    "sqlite3": {"edge/store.py"},
+    "sqlite_utils": {"edge/store.py", "edge/schema.py"},
+    "waitress": {"dashboard/__main__.py"},
+    "picamera2": {"edge/cameras/picamera.py"},
+    "paho": {"edge/triggers.py"},
+    "boto3": {"cloud_sync/s3.py"},
+    "psycopg": {"cloud_sync/postgres.py"},
+}
+ONLY_IN_DASHBOARD = {"flask", "werkzeug", "jinja2", "markupsafe"}
+
+
+def source_files() -> list[Path]:
+    return [path for package in PACKAGES for path in sorted((REPO / package).rglob("*.py"))]
+
+
+def imported(path: Path) -> set[str]:
+    """Full dotted names of what a module imports, wherever in it."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: write imports in full"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def edge_module(dotted: str) -> str:
+    """The module of ours that a dotted name lies in, without the leading `edge.`; `__init__` for edge itself."""
+    parts = dotted.split(".")[1:]
+    while parts and not is_module(parts):
+        parts.pop()
+    return ".".join(parts) or "__init__"
+
+
+def is_module(parts: list[str]) -> bool:
+    path = REPO.joinpath("edge", *parts)
+    return path.with_suffix(".py").is_file() or path.is_dir()
+
+
+def name_of(path: Path) -> str:
+    parts = list(path.relative_to(REPO / "edge").with_suffix("").parts)
+    if parts[-1] == "__init__" and len(parts) > 1:
+        parts.pop()
+    return ".".join(parts)
+
+
+@pytest.mark.parametrize("path", sorted((REPO / "edge").rglob("*.py")), ids=name_of)
+def test_inside_the_station_imports_point_inward(path: Path) -> None:
+    known = {edge_module(one) for one in imported(path) if one.split(".")[0] == "edge"}
+    name = name_of(path)
+    if name in ASSEMBLY:
+        assert "cli" not in known
+    else:
+        assert known <= EDGE_MAY_IMPORT[name]
+
+
+@pytest.mark.parametrize(
+    ("package", "strangers"),
+    [
+        ("edge", {"cloud_sync", "dashboard", "models_tflite"}),
+        ("cloud_sync", {"dashboard", "models_tflite"}),
+        ("dashboard", {"cloud_sync", "models_tflite"}),
+    ],
+)
+def test_packages_meet_in_the_database_not_in_imports(package: str, strangers: set[str]) -> None:
+    for path in sorted((REPO / package).rglob("*.py")):
+        assert not {one.split(".")[0] for one in imported(path)} & strangers, path
+
+
+def test_services_never_load_the_network_or_the_cameras() -> None:
+    for package in ("cloud_sync", "dashboard"):
+        for path in sorted((REPO / package).rglob("*.py")):
+            known = {edge_module(one) for one in imported(path) if one.split(".")[0] == "edge"}
+            assert not known & {"segment", "cameras", "pipeline", "app", "measure", "geometry"}, path
+
+
+def test_each_third_party_package_has_one_door() -> None:
+    for path in source_files():
+        place = str(path.relative_to(REPO))
+        for package in {one.split(".")[0] for one in imported(path)}:
+            assert place in DOORS.get(package, {place}), f"{place} imports {package}"
+            assert package not in ONLY_IN_DASHBOARD or place.startswith("dashboard/"), place
+
+
+def test_video_capture_is_opened_by_no_module_but_the_usb_camera() -> None:
+    users = [str(path.relative_to(REPO)) for path in source_files() if "VideoCapture" in path.read_text()]
+    assert set(users) <= {"edge/cameras/usb.py"}

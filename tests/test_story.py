@@ -1,0 +1,195 @@
+"""The whole story, from the press to the folder that stands in for the cloud, with goats of known size."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from cloud_sync.daemon import sync_once
+from dashboard import create_app
+from edge.app import Station
+from edge.records import Status
+from edge.store import Store
+from tests.conftest import REPO, SAMPLES
+
+
+def sample_truth(number: int) -> dict[str, float]:
+    """Every trait in cm, computed from the three-dimensional animal that the sample's pictures show."""
+    folders = sorted(SAMPLES.glob("goat_*"))
+    truth: dict[str, float] = json.loads((folders[number] / "truth.json").read_text())["traits_cm"]
+    return truth
+
+
+def test_a_press_on_the_dashboard_ends_as_true_numbers_in_the_cloud(station: Station) -> None:
+    client = create_app(station.config).test_client()
+    pressed = client.post("/api/v1/captures", json={"goat_id": "Heidi"})
+    assert pressed.status_code == 202
+    capture_id = pressed.get_json()["capture_id"]
+
+    waiting = station.store.next_queued()
+    assert waiting is not None
+    station.serve(waiting)
+
+    shown = client.get(f"/api/v1/results/{capture_id}").get_json()
+    assert (shown["status"], shown["goat_id"]) == ("completed", "Heidi")
+    with client.get(shown["image_urls"]["side"]["annotated"]) as picture:
+        assert picture.status_code == 200
+
+    assert sync_once(station.config) == 0
+    cloud = station.config.folder / "cloud"
+    result_file = cloud / f"goat-processed-local/processed/{capture_id}/result.json"
+    delivered = json.loads(result_file.read_text())
+    assert delivered["measurements"] == shown["measurements"]
+    assert len(delivered["objects"]) == 6
+    for key, sha256 in delivered["objects"].items():
+        bucket = "goat-captures-local" if key.startswith("captures/") else "goat-processed-local"
+        assert hashlib.sha256((cloud / bucket / key).read_bytes()).hexdigest() == sha256
+    assert (cloud / f"goat-captures-local/captures/{capture_id}/{capture_id}_side.jpg").is_file()
+    receipt = station.store.one("SELECT * FROM receipts")
+    assert receipt is not None
+    assert len(json.loads(receipt["objects"])) == 7
+
+
+def test_every_bundled_goat_measures_its_true_size_within_the_stated_doubt(station: Station) -> None:
+    """95 % of the values of all samples lie inside u95, and none is off by more than twice that."""
+    inside = []
+    for number in range(len(list(SAMPLES.glob("goat_*")))):
+        done = station.serve(station.store.press(fresh_trigger(), "barn1"))
+        assert done.revision is not None
+        truth = sample_truth(number)
+        for one in done.revision.measurements:
+            assert one.value is not None, f"goat {number + 1} {one.trait}: {one.reason}"
+            assert one.u95 is not None
+            error = abs(one.value - truth[one.trait])
+            assert error <= 2 * one.u95, (
+                f"goat {number + 1} {one.trait}: {one.value} is not {truth[one.trait]}"
+            )
+            inside.append(error <= one.u95)
+    assert sum(inside) >= 0.9 * len(inside), f"{sum(inside)} of {len(inside)} inside u95"
+
+
+def fresh_trigger():
+    from edge.triggers import new_trigger
+
+    return new_trigger("command")
+
+
+@contextmanager
+def demo(data: Path, port: int) -> Iterator[subprocess.Popen]:
+    """The real program with all its processes."""
+    command = [sys.executable, "-m", "edge.cli", "demo", "--data", str(data), "--port", str(port)]
+    with (data.parent / "demo.log").open("a") as log:
+        process = subprocess.Popen(
+            command, cwd=REPO, stdout=log, stderr=log, env={**os.environ, "PYTHONPATH": str(REPO)}
+        )
+        try:
+            yield process
+        finally:
+            process.terminate()
+            process.wait(timeout=20)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def call(port: int, path: str, data: bytes | None = None) -> dict:
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}{path}", data, headers={"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        document: dict = json.loads(answer.read())
+        return document
+
+
+def wait_until(true, seconds: float = 60.0, pause_s: float = 0.1):
+    """The first true answer of a function; AssertionError when there is none in time."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            answer = true()
+        except OSError:
+            answer = None
+        if answer:
+            return answer
+        time.sleep(pause_s)
+    raise AssertionError("waited too long")
+
+
+def completed(port: int) -> list[dict]:
+    return [one for one in call(port, "/api/v1/captures")["captures"] if one["status"] == "completed"]
+
+
+def test_the_demo_measures_by_itself_and_a_kill_in_the_middle_of_a_capture_loses_nothing(
+    tmp_path: Path,
+) -> None:
+    data, port = tmp_path / "demo", free_port()
+    with demo(data, port) as process:
+        wait_until(lambda: completed(port))
+        with Store(data / "data" / "station.db") as store:
+            cut = kill_in_the_middle(store, process, port, data)
+    wait_until(lambda: port_is_free(port))
+    with demo(data, port):
+        wait_until(lambda: len(completed(port)) >= 2)
+        failed = call(port, f"/api/v1/results/{cut}")
+        assert failed["status"] == "failed"
+        assert "restarted during this capture" in failed["failure"]
+        assert len(failed["images"]) == 3
+        pressed = call(port, "/api/v1/captures", b"{}")["capture_id"]
+        wait_until(lambda: call(port, f"/api/v1/results/{pressed}")["status"] == "completed")
+        delivered = data / "cloud" / "goat-processed-local" / "processed"
+        wait_until((delivered / pressed / "result.json").is_file)
+        assert json.loads((delivered / cut / "result.json").read_text())["status"] == "failed"
+
+
+def kill_in_the_middle(store: Store, process: subprocess.Popen, port: int, data: Path) -> str:
+    """Press, wait until all three pictures of that capture are on disk, and kill -9; returns the capture's id."""
+    for _ in range(20):
+        pressed: str = call(port, "/api/v1/captures", b"{}")["capture_id"]
+        folder = data / "data" / "images" / pressed[:8] / pressed
+        wait_until(lambda folder=folder: len(list(folder.glob("*_raw.*.jpg"))) == 3, pause_s=0.001)
+        os.kill(process.pid, signal.SIGSTOP)  # look without giving it the time to finish
+        if store.capture(pressed).status is Status.PROCESSING:
+            os.kill(process.pid, signal.SIGKILL)
+            process.wait(timeout=10)
+            return pressed
+        os.kill(process.pid, signal.SIGCONT)
+    pytest.fail("no capture could be caught in the middle")
+
+
+def port_is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def test_once_prints_the_table_and_where_the_pictures_are(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "edge.cli", "demo", "--once", "--data", str(tmp_path / "demo")]
+    done = subprocess.run(
+        command,
+        cwd=REPO,
+        env={**os.environ, "PYTHONPATH": str(REPO)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"Withers height +\d+\.\d ± +\d+\.\d cm", done.stdout)
+    pictures = [Path(line.strip()) for line in done.stdout.splitlines() if line.strip().endswith(".jpg")]
+    assert len(pictures) == 3
+    assert all(picture.is_file() for picture in pictures)
