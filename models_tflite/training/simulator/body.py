@@ -27,6 +27,8 @@ from models_tflite.training.simulator.mesh import (
     tube,
 )
 
+# How thick flesh may lie over the skull and still be head, as a share of the withers height.
+SKIN_OVER_SKULL = 0.035
 CELLS_PER_WITHERS = 58
 # Where along the trunk (0 pin bone, 1 point of the shoulder) the hips, the loin and the withers are.
 HIPS, LOIN, GIRTH, WITHERS = 0.17, 0.34, 0.56, 0.80
@@ -79,7 +81,9 @@ def pose_goat(build: Build, stance: Stance, cells_per_withers: int = CELLS_PER_W
     everything = smooth_union(body_flesh.values, head_flesh.values, 0.06 * height)
     vertices, normals, faces = _skin(everything, body_flesh, cell)
     head_distance = head_flesh.at(vertices)
-    skin = replace(bare(vertices, normals, faces), label=body_flesh.at(vertices) - head_distance)
+    # The neck grows over the back of the skull: what lies close over the skull is head all the same.
+    label = np.maximum(body_flesh.at(vertices) - head_distance, SKIN_OVER_SKULL * height - head_distance)
+    skin = replace(bare(vertices, normals, faces), label=label)
     return PosedGoat(build, stance, skin, head_distance, _trunk_skin(low, high, cell, body), skull, hooves)
 
 

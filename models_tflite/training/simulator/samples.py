@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.calibration import scale_from_stick, write_view
 from models_tflite.training.simulator.barn import Light, plain_barn, stick
 from models_tflite.training.simulator.body import dress, pose_goat
 from models_tflite.training.simulator.crate import Crate, thin_parts
@@ -154,6 +155,18 @@ def write_calibration(renderer: Renderer, folder: Path) -> None:
     _write_json(folder / "sticks.json", views)
 
 
+def calibrate(sticks: Path, into: Path) -> None:
+    """The plain scales that `goatdev calibrate scale` makes of the sticks; an upright stick stands on the floor."""
+    into.unlink(missing_ok=True)
+    for view, seen in json.loads(sticks.read_text()).items():
+        start, end = tuple(seen["from_px"]), tuple(seen["to_px"])
+        floor_y_px = None if view == "top" else start[1]
+        scale = scale_from_stick(
+            start, end, seen["length_cm"], tuple(seen["picture_size"]), floor_y_px=floor_y_px
+        )
+        write_view(into, view, scale)
+
+
 def _write_picture(path: Path, picture: NDArray[np.uint8]) -> None:
     cv2.imwrite(str(path), picture, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
 
@@ -169,6 +182,7 @@ def main() -> None:
     renderer = Renderer(SIZE)
     write_goats(renderer, folder)
     write_calibration(renderer, folder / "calibration")
+    calibrate(folder / "calibration" / "sticks.json", folder / "calibration.json")
 
 
 if __name__ == "__main__":

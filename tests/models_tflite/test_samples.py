@@ -1,0 +1,36 @@
+"""The bundled samples belong together: pictures, sticks, calibration and truth."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from edge.calibration import read_calibration, scale_from_stick
+from edge.images import read_picture
+from edge.records import TRAITS, VIEWS
+from tests.conftest import CALIBRATION, SAMPLES
+
+GOATS = sorted(SAMPLES.glob("goat_*"))
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_the_calibration_is_what_the_sticks_give(view: str) -> None:
+    stick = json.loads((SAMPLES / "calibration" / "sticks.json").read_text())[view]
+    size = tuple(stick["picture_size"])
+    scale = scale_from_stick(tuple(stick["from_px"]), tuple(stick["to_px"]), stick["length_cm"], size)
+    kept = read_calibration(CALIBRATION).views[view]
+    assert kept.px_per_cm == pytest.approx(scale.px_per_cm, rel=1e-4)
+    assert kept.picture_size == read_picture(SAMPLES / "calibration" / f"{view}.jpg").full_size
+
+
+@pytest.mark.parametrize("goat", GOATS, ids=lambda path: path.name)
+def test_every_sample_has_three_pictures_and_a_truth_for_every_trait(goat) -> None:
+    assert all((goat / f"{view}.jpg").is_file() for view in VIEWS)
+    truth = json.loads((goat / "truth.json").read_text())
+    assert set(truth["traits_cm"]) == {trait.name for trait in TRAITS}
+    assert truth["facing"] in ("left", "right")
+
+
+def test_the_samples_stay_small() -> None:
+    assert sum(path.stat().st_size for path in SAMPLES.rglob("*") if path.is_file()) < 4_000_000
