@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.durable import write_durably
-from edge.errors import ConfigError, MeasureError
+from edge.errors import CalibrationRefused, ConfigError, MeasureError
 from edge.records import VIEWS
 
 FORMAT = 1
@@ -107,25 +107,42 @@ def scale_from_stick(
     plane_cm: float = 0.0,
     floor_y_px: float | None = None,
 ) -> PlainScale:
-    """One scale from the two ends of something of known length."""
+    """One scale from the two ends of something of known length; raises CalibrationRefused where it cannot be."""
     width, height = picture_size
     for x, y in (start_px, end_px):
-        if not (0 <= x <= width and 0 <= y <= height):
-            raise ConfigError(
-                f"the point {x:g},{y:g} is outside the picture of {width}x{height}",
-                "read X,Y off the picture",
-            )
-    if not 1 <= length_cm <= 500:
-        raise ConfigError(f"a stick of {length_cm:g} cm is not usable", "give its length in cm, 1 to 500")
-    length_px = math.dist(start_px, end_px)
-    if length_px < SHORTEST_STICK_PX:
-        raise ConfigError(
-            f"the two points are only {length_px:.0f} pixels apart", "use a longer stick, or click its ends"
+        refuse_unless(
+            0 <= x <= width and 0 <= y <= height,
+            f"the point {x:g},{y:g} is outside the picture of {width}x{height}",
+            "read X,Y off the picture",
         )
+    refuse_unless(
+        1 <= length_cm <= 500, f"a stick of {length_cm:g} cm is not usable", "give its length in cm, 1 to 500"
+    )
+    refuse_unless(
+        abs(plane_cm) <= 200,
+        f"a stick {plane_cm:g} cm nearer is not usable",
+        "give --plane-cm in cm, -200 to 200",
+    )
+    refuse_unless(
+        floor_y_px is None or 0 <= floor_y_px <= 1.5 * height,
+        f"the floor cannot be in row {floor_y_px}",
+        "give a point of the floor in this picture with --floor X,Y",
+    )
+    length_px = math.dist(start_px, end_px)
+    refuse_unless(
+        length_px >= SHORTEST_STICK_PX,
+        f"the two points are only {length_px:.0f} pixels apart",
+        "use a longer stick, or click its ends",
+    )
     click_sigma_px = CLICK_SIGMA_PX * max(picture_size) / 1600
     return PlainScale(
         picture_size, length_px / length_cm, math.sqrt(2) * click_sigma_px / length_px, plane_cm, floor_y_px
     )
+
+
+def refuse_unless(holds: bool, message: str, hint: str) -> None:
+    if not holds:
+        raise CalibrationRefused(message, hint)
 
 
 def read_calibration(path: Path) -> Calibration:

@@ -179,6 +179,13 @@ def point(text: str) -> tuple[float, float]:
     return x, y
 
 
+def positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError(f"{number} is less than 1")
+    return number
+
+
 # The station and its services.
 
 
@@ -324,7 +331,7 @@ def add_services(commands: Any) -> None:
     capture.set_defaults(command=capture_command)
 
     captures = with_config(commands.add_parser("captures", help="list captures, newest first"))
-    captures.add_argument("--limit", type=int, default=20, metavar="N")
+    captures.add_argument("--limit", type=positive, default=20, metavar="N", help="how many")
     captures.add_argument("--goat", metavar="ID", help="only of this goat")
     captures.add_argument("--json", action="store_true", help="print one JSON document")
     captures.set_defaults(command=captures_command)

@@ -16,7 +16,10 @@ def make_folder(folder: Path) -> None:
 
 
 def write_durably(path: Path, content: bytes) -> None:
-    """Write beside, fsync, rename, fsync the folder."""
+    """Write beside, fsync, rename, fsync the folder. A device or pipe is written into, never replaced."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        path.write_bytes(content)
+        return
     part = path.with_name(path.name + ".part")
     with part.open("wb") as file:
         file.write(content)

@@ -41,6 +41,10 @@ class MeasureError(StageError):
     """Outlines are there, centimetres cannot be had from them."""
 
 
+class CalibrationRefused(StationError):
+    """What was given cannot calibrate a view."""
+
+
 class DeviceLost(StationError):
     """A device that the station cannot do without is gone: systemd restarts the station."""
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from edge.archive import Archive
+from edge.durable import write_durably
 from edge.errors import PictureError, StoreError
 from edge.records import Frame, utc_now
 from tests.conftest import jpeg
@@ -53,3 +55,13 @@ def test_a_folder_that_cannot_be_written_is_a_store_error(tmp_path: Path) -> Non
     with pytest.raises(StoreError) as caught:
         Archive(blocker).save(CAPTURE, "side", "raw", jpeg())
     assert caught.value.hint
+
+
+def test_a_device_is_written_into_and_never_replaced(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    write_durably(pipe, b"mask")
+    assert os.read(reader, 10) == b"mask"
+    os.close(reader)
+    assert pipe.is_fifo()

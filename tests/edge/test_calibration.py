@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edge.calibration import read_calibration, scale_from_stick, write_view
-from edge.errors import ConfigError, MeasureError
+from edge.errors import CalibrationRefused, ConfigError, MeasureError
 
 
 def test_a_stick_gives_pixels_per_cm() -> None:
@@ -58,8 +58,15 @@ def test_a_calibration_for_another_picture_size_is_refused(tmp_path: Path) -> No
     ],
 )
 def test_an_impossible_stick_is_refused(start, end, length_cm: float, message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
+    with pytest.raises(CalibrationRefused, match=message):
         scale_from_stick(start, end, length_cm, (640, 480))
+
+
+def test_an_impossible_place_of_the_stick_or_the_floor_is_refused() -> None:
+    with pytest.raises(CalibrationRefused, match="nearer is not usable"):
+        scale_from_stick((0, 0), (500, 0), 50, (640, 480), plane_cm=1e9)
+    with pytest.raises(CalibrationRefused, match="floor cannot be"):
+        scale_from_stick((0, 0), (500, 0), 50, (640, 480), floor_y_px=9999)
 
 
 @pytest.mark.parametrize(
