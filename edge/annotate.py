@@ -32,7 +32,7 @@ def annotate(
     image = Image.fromarray(picture.rgb)
     draw = ImageDraw.Draw(image)
     stroke = max(2, image.width // 400)
-    font = ImageFont.load_default(max(14, image.width // 55))
+    font = ImageFont.load_default(max(14, image.width // 44))
     if mask is not None:
         for label, colour in ((Label.BODY, BODY_COLOUR), (Label.HEAD, HEAD_COLOUR)):
             draw_outline(draw, mask == label, colour, stroke)

@@ -19,6 +19,8 @@ Floats = npt.NDArray[np.float64]
 
 # A head smaller than this share of the goat is a speck, not a head.
 SMALLEST_HEAD = 0.01
+# A head whose centre is nearer than this share of the body's length to its middle says nothing about front and rear.
+CLEAR_OF_THE_MIDDLE = 0.1
 # A piece of a trunk smaller than this share of the largest one does not count.
 SMALLEST_PIECE = 0.05
 # Fewer pixels than this across the goat show no anatomy.
@@ -40,12 +42,12 @@ class Width:
 
 
 def facing(mask: Pixels) -> str | None:
-    """ "left" or "right" in the picture, from where the head is; None without a head."""
+    """ "left" or "right" in the picture, from where the head is; None where it does not tell."""
     head, body = mask == Label.HEAD, mask == Label.BODY
     if not body.any() or head.sum() < SMALLEST_HEAD * (mask > 0).sum():
         return None
     head_x, body_x = column_centre(head), column_centre(body)
-    if head_x == body_x:
+    if abs(head_x - body_x) < CLEAR_OF_THE_MIDDLE * np.count_nonzero(body.any(axis=0)):
         return None
     return "left" if head_x < body_x else "right"
 

@@ -65,7 +65,7 @@ PLACE_ON_OUTLINE_SIGMA_CM = {
 # Kids to bucks, with room to spare: beyond it the outline is not a goat's.
 PLAUSIBLE_CM = {"height": (20.0, 130.0), "width": (6.0, 70.0)}
 # A trunk seen from above is this many times as long as it is wide; a shorter one is partly hidden.
-SHORTEST_TRUNK = 1.3
+SHORTEST_TRUNK = 1.6
 
 
 @dataclass(frozen=True, slots=True)
