@@ -26,7 +26,7 @@ from edge.demo import DemoOptions, run_demo, run_once
 from edge.document import capture_document, revision_document
 from edge.durable import make_folder, write_durably
 from edge.errors import MeasureError, StageError, StationError
-from edge.geometry import side_landmarks
+from edge.geometry import landmarks
 from edge.images import encode_mask, read_picture
 from edge.pipeline import examine
 from edge.records import VIEWS, Capture, Picture, Revision, Segmentation, Status
@@ -139,7 +139,7 @@ def segmentation_document(
 ) -> dict[str, Any]:
     """Landmarks are in pixels of the image as taken, upright."""
     scale = picture.full_px_per_px
-    points = side_landmarks(segmentation.mask) if segmentation.view == "side" and found else {}
+    points = landmarks(segmentation.mask, segmentation.view) if found else {}
     return {
         "view": segmentation.view,
         "goat_found": found,

@@ -6,6 +6,7 @@ turned goat gives the same points.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import cv2
@@ -31,7 +32,7 @@ SKULL_PX = 100
 
 @dataclass(frozen=True, slots=True)
 class Width:
-    """A width across the trunk: its two ends in the picture, px."""
+    """A width across the trunk: its two ends in the picture, px; from above `start` is on the animal's left."""
 
     start: Point
     end: Point
@@ -69,6 +70,29 @@ def parts(region: Pixels) -> int:
     _, _, stats, _ = cv2.connectedComponentsWithStats((region > 0).astype(np.uint8))
     areas = stats[1:, cv2.CC_STAT_AREA]
     return int(np.count_nonzero(areas >= SMALLEST_PIECE * areas.max())) if len(areas) else 0
+
+
+def landmarks(mask: Pixels, view: str) -> dict[str, Point]:
+    """The named points of a view's outline that can be found, px.
+
+    side   withers, rump, poll, fore_hoof, hind_hoof
+    top    shoulder, waist and rump, each _left and _right as the animal has them
+    front  chest_left and chest_right as the picture has them: the ends of the widest row of the trunk
+    """
+    if view == "side":
+        return side_landmarks(mask)
+    if view == "top":
+        trunk = find_trunk(mask)
+        widths = top_widths(trunk) if trunk else {}
+        return edge_points({name: width for name, width in widths.items() if name != "body"})
+    widest = front_width(mask)
+    return edge_points({"chest": widest}) if widest else {}
+
+
+def edge_points(widths: Mapping[str, Width]) -> dict[str, Point]:
+    """Both ends of each width as landmarks."""
+    left = {f"{name}_left": width.start for name, width in widths.items()}
+    return left | {f"{name}_right": width.end for name, width in widths.items()}
 
 
 # The side view.

@@ -16,6 +16,7 @@ from edge.geometry import (
     facing,
     find_trunk,
     front_width,
+    landmarks,
     parts,
     side_landmarks,
     top_widths,
@@ -69,6 +70,15 @@ def test_a_goat_with_its_head_down_still_has_its_withers_above_the_fore_legs() -
     x, y = side_landmarks(mask)["withers"]
     assert 230 <= x <= 330
     assert y == pytest.approx(201, abs=6)
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_left_and_right_from_above_are_the_animals_own(mirrored: bool) -> None:
+    """Seen from above, a goat that faces right has its left flank at the top of the picture; facing left, below."""
+    points = landmarks(trunk_from_above(0, mirrored), "top")
+    for name in ("shoulder", "waist", "rump"):
+        is_above = points[f"{name}_left"][1] < points[f"{name}_right"][1]
+        assert is_above != mirrored
 
 
 @pytest.mark.parametrize("turn_deg", [0, 10, -12, 90, 180])
