@@ -17,10 +17,13 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from edge.advice import advise
-from edge.calibration import PlainScale
+from edge.calibration import DISTANCE_SIGMA, PlainScale
 from edge.geometry import (
     Point,
+    Trunk,
     Width,
     facing,
     find_trunk,
@@ -30,11 +33,10 @@ from edge.geometry import (
     top_widths,
     touched_borders,
 )
-from edge.records import TRAITS, VIEWS, Advice, Label, Line, Measurement, Reading, Segmentation
+from edge.records import TRAITS, VIEWS, Advice, Label, Line, Measurement, Pixels, Reading, Segmentation
 
 COVERAGE_95 = 1.96
 TILT_SIGMA = 0.03
-DISTANCE_SIGMA = 0.15
 # One standard deviation of where an outline is drawn, in pixels of the network's 256 px wide picture.
 OUTLINE_SIGMA_NETWORK_PX = 0.8
 NETWORK_WIDTH_PX = 256
@@ -64,8 +66,23 @@ PLACE_ON_OUTLINE_SIGMA_CM = {
 }
 # Kids to bucks, with room to spare: beyond it the outline is not a goat's.
 PLAUSIBLE_CM = {"height": (20.0, 130.0), "width": (6.0, 70.0)}
+# Withers and rump of a standing goat differ by less than this factor.
+WITHERS_TO_RUMP = 1.3
 # A trunk seen from above is this many times as long as it is wide; a shorter one is partly hidden.
 SHORTEST_TRUNK = 1.6
+
+
+TOP_TRAITS = {
+    "shoulder": "shoulder_width_cm",
+    "waist": "waist_width_cm",
+    "rump": "rump_width_cm",
+    "body": "body_width_top_cm",
+}
+TOP_REASONS = {
+    "goat_cut_off": "the picture cuts the goat off",
+    "goat_hidden": "the trunk is not seen whole and straight from above",
+    "nobody_there": "no goat was found in the top picture",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +186,21 @@ def read_side(segmentation: Segmentation, scale: PlainScale, earlier: Mapping[st
         else:
             assert floor_y_px is not None
             result.lengths[trait] = height(trait, points[landmark], floor_y_px, floor_sigma_cm, scale)
+    refuse_unequal_ends(result)
     result.advice = side_advice(points, way, borders)
     return with_advice_as_warnings(result)
+
+
+def refuse_unequal_ends(result: ViewResult) -> None:
+    """Take back withers and rump where no standing goat has such a pair."""
+    ends = [result.lengths.get(trait) for trait in ("withers_height_cm", "rump_height_cm")]
+    heights = [end.cm for end in ends if end is not None]
+    if len(heights) == 2 and max(heights) > WITHERS_TO_RUMP * min(heights):
+        for trait in ("withers_height_cm", "rump_height_cm"):
+            del result.lengths[trait]
+            result.reasons[trait] = (
+                "the outline is not that of a standing goat: withers and rump do not fit together"
+            )
 
 
 def find_floor(points: Mapping[str, Point], scale: PlainScale) -> tuple[float | None, float, tuple[str, ...]]:
@@ -231,51 +261,37 @@ def height(trait: str, point: Point, floor_y_px: float, floor_sigma_cm: float, s
 
 def read_top(segmentation: Segmentation, scale: PlainScale, earlier: Mapping[str, ViewResult]) -> ViewResult:
     """Shoulder, waist, rump and greatest width across the animal's own axis."""
-    mask = segmentation.mask
-    trunk = find_trunk(mask)
-    way = facing(mask)
-    result = ViewResult(Reading("top", segmentation.confidence, way))
-    problem = top_problem(mask, trunk is not None)
-    widths: dict[str, Width] = {}
-    if trunk is not None and problem is None:
-        widths = top_widths(trunk)
-        if trunk.length_px < SHORTEST_TRUNK * widths["body"].px:
-            problem = "goat_hidden"
-    traits = {"shoulder": "shoulder_width_cm", "waist": "waist_width_cm", "rump": "rump_width_cm"}
-    for name, trait in {**traits, "body": "body_width_top_cm"}.items():
-        if problem is not None:
-            result.reasons[trait] = TOP_REASONS[problem]
-        elif name not in widths:
-            result.reasons[trait] = "the head cannot be seen, so shoulder and rump cannot be told apart"
-        else:
-            nearer_cm, sigma_cm = widest_above_floor(earlier)
+    result = ViewResult(Reading("top", segmentation.confidence, facing(segmentation.mask)))
+    trunk = find_trunk(segmentation.mask)
+    problem = top_problem(segmentation.mask, trunk)
+    if trunk is None or problem is not None:
+        code = problem or "nobody_there"
+        result.reasons = dict.fromkeys(TOP_TRAITS.values(), TOP_REASONS[code])
+        result.advice.append(advise(code, "top"))
+        return with_advice_as_warnings(result)
+    widths = top_widths(trunk)
+    nearer_cm, sigma_cm = widest_above_floor(earlier)
+    for name, trait in TOP_TRAITS.items():
+        if name in widths:
             result.lengths[trait] = width(trait, widths[name], nearer_cm, sigma_cm, scale)
-    if trunk is not None and problem is None:
-        result.turned = Turn(
-            trunk.turn_rad, trunk.length_px / widths["body"].px * result.lengths["body_width_top_cm"].cm
-        )
-    if problem is not None:
-        result.advice.append(advise(problem, "top"))
-    elif way is None:
+        else:
+            result.reasons[trait] = "the head cannot be seen, so shoulder and rump cannot be told apart"
+    cm_per_px = result.lengths["body_width_top_cm"].cm / widths["body"].px
+    result.turned = Turn(trunk.turn_rad, trunk.length_px * cm_per_px)
+    if not trunk.has_head:
         result.advice.append(advise("head_not_seen", "top"))
     return with_advice_as_warnings(result)
 
 
-TOP_REASONS = {
-    "goat_cut_off": "the picture cuts the goat off",
-    "goat_hidden": "the trunk is not seen whole and straight from above",
-    "nobody_there": "no goat was found in the top picture",
-}
-
-
-def top_problem(mask: Label | object, has_trunk: bool) -> str | None:
+def top_problem(mask: Pixels, trunk: Trunk | None) -> str | None:
     """Why the trunk as seen from above is not whole; a muzzle outside the picture does no harm."""
-    body = (mask == Label.BODY).astype("uint8")  # type: ignore[attr-defined]
-    if not has_trunk:
+    body = (mask == Label.BODY).astype(np.uint8)
+    if trunk is None:
         return "nobody_there"
     if touched_borders(body):
         return "goat_cut_off"
-    return "goat_hidden" if parts(body) > 1 else None
+    is_short = trunk.length_px < SHORTEST_TRUNK * float(trunk.widths.max())
+    return "goat_hidden" if is_short or parts(body) > 1 else None
 
 
 def widest_above_floor(earlier: Mapping[str, ViewResult]) -> tuple[float, float]:

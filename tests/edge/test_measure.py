@@ -106,6 +106,14 @@ def test_without_a_floor_the_hooves_serve_with_more_doubt_and_a_warning() -> Non
     assert other.u95 > one.u95
 
 
+def test_withers_and_rump_that_do_not_fit_together_are_a_reason() -> None:
+    mask = goat_outline().copy()
+    mask[50:200, 500:540] = 1
+    found = values(measure({"side": look("side", mask, SIDE_SCALE)}))
+    for trait in ("withers_height_cm", "rump_height_cm"):
+        assert "do not fit together" in str(found[trait].reason)
+
+
 def test_what_is_implausible_for_a_goat_is_a_reason() -> None:
     tiny = scale_from_stick((50, 500), (50, 200), 6.0, (800, 600), floor_y_px=500)
     found = values(measure({"side": look("side", goat_outline(), tiny)}))
