@@ -35,9 +35,9 @@ id = "{station_id}"
 data_dir = "data"
 
 [cameras]
-side = "simulated:{samples}"
-top = "simulated:{samples}"
-front = "simulated:{samples}"
+side = "simulated:{samples}/captures"
+top = "simulated:{samples}/captures"
+front = "simulated:{samples}/captures"
 
 [measure]
 calibration = "{samples}/calibration.json"

@@ -37,8 +37,9 @@ from edge.records import TRAITS, VIEWS, Advice, Label, Line, Measurement, Pixels
 
 COVERAGE_95 = 1.96
 TILT_SIGMA = 0.03
-# One standard deviation of where an outline is drawn, in pixels of the network's 256 px wide picture.
-OUTLINE_SIGMA_NETWORK_PX = 0.8
+# One standard deviation of where the first network draws an outline, in pixels of its 256 px wide picture; read off
+# `plain_scale --outlines network`. A better network has smaller ones.
+OUTLINE_SIGMA_NETWORK_PX = {"side": 1.0, "top": 2.5, "front": 3.5}
 NETWORK_WIDTH_PX = 256
 # Goats stand within about 12 cm of the crate's middle: a uniform spread of +-12 has this standard deviation.
 PLACE_SIGMA_CM = 7.0
@@ -53,9 +54,10 @@ FRONT_NEARER_CM, FRONT_NEARER_SIGMA_CM = 15.0, 12.0
 TRUNK_ROUNDNESS = 1.6
 # One standard deviation of how far the top camera is turned in the crate, rad.
 TOP_CAMERA_TURN_SIGMA = 0.04
+VIEW_OF = {trait.name: trait.views[0] for trait in TRAITS}
 # How well the trait's place on an outline can be found, cm.
 PLACE_ON_OUTLINE_SIGMA_CM = {
-    "head_height_cm": 2.5,
+    "head_height_cm": 4.0,
     "withers_height_cm": 1.0,
     "rump_height_cm": 0.7,
     "shoulder_width_cm": 1.2,
@@ -250,7 +252,7 @@ def height(trait: str, point: Point, floor_y_px: float, floor_sigma_cm: float, s
         cm * TILT_SIGMA,
         cm * scale.scale_sigma,
         floor_sigma_cm,
-        outline_sigma_cm(scale),
+        outline_sigma_cm(trait, scale),
         PLACE_ON_OUTLINE_SIGMA_CM[trait],
     )
     return Length(cm, sigma, Line(trait, (point[0], floor_y_px), point))
@@ -345,7 +347,7 @@ def width(trait: str, across: Width, nearer_cm: float, nearer_sigma_cm: float, s
         cm * offset_cm / distance * DISTANCE_SIGMA,
         cm * TILT_SIGMA,
         cm * scale.scale_sigma,
-        math.sqrt(2) * outline_sigma_cm(scale),
+        math.sqrt(2) * outline_sigma_cm(trait, scale),
         PLACE_ON_OUTLINE_SIGMA_CM[trait],
     )
     return Length(cm, sigma, Line(trait, across.start, across.end))
@@ -380,7 +382,9 @@ def best_body_width(measurements: Iterable[Measurement]) -> tuple[Measurement, l
         ), []
     weights = [1 / one.u95**2 for one in known if one.u95]
     value = sum(w * one.value for w, one in zip(weights, known, strict=True) if one.value) / sum(weights)
-    u95 = 1 / math.sqrt(sum(weights))
+    shares = [w * one.u95 / sum(weights) for w, one in zip(weights, known, strict=True) if one.u95]
+    # One network draws both outlines, so half of their errors are taken to be the same error.
+    u95 = math.sqrt((sum(share**2 for share in shares) + sum(shares) ** 2) / 2)
     apart = abs(known[0].value - known[-1].value) if known[0].value and known[-1].value else 0.0
     disagree = apart > quadrature(*(one.u95 for one in known if one.u95))
     views = tuple(one.views[0] for one in known)
@@ -404,8 +408,13 @@ def with_advice_as_warnings(result: ViewResult) -> ViewResult:
     return result
 
 
-def outline_sigma_cm(scale: PlainScale) -> float:
-    return OUTLINE_SIGMA_NETWORK_PX * max(scale.picture_size) / NETWORK_WIDTH_PX / scale.px_per_cm
+def outline_sigma_cm(trait: str, scale: PlainScale) -> float:
+    return (
+        OUTLINE_SIGMA_NETWORK_PX[VIEW_OF[trait]]
+        * max(scale.picture_size)
+        / NETWORK_WIDTH_PX
+        / scale.px_per_cm
+    )
 
 
 def quadrature(*sigmas: float) -> float:

@@ -25,9 +25,9 @@ id = "barn1"
 data_dir = "data"
 
 [cameras]
-side = "simulated:{samples}"
-top = "simulated:{samples}"
-front = "simulated:{samples}"
+side = "simulated:{samples}/captures"
+top = "simulated:{samples}/captures"
+front = "simulated:{samples}/captures"
 
 [measure]
 calibration = "{samples}/calibration.json"

@@ -16,7 +16,7 @@ from edge.records import TRAITS
 from edge.segment import SHIPPED_MODEL
 from tests.conftest import CALIBRATION, SAMPLES, jpeg
 
-GOAT = SAMPLES / "goat_1"
+GOAT = SAMPLES / "captures" / "goat_1"
 SIDE = str(GOAT / "side.jpg")
 
 
@@ -107,7 +107,7 @@ def test_a_bad_picture_is_a_message_a_hint_and_exit_1(
 
 
 def test_an_empty_crate_gives_reasons_and_advice(capsys) -> None:
-    empty = str(SAMPLES / "calibration" / "side.jpg")
+    empty = str(SAMPLES / "empty" / "side.jpg")
     code, out, err = run(capsys, "measure", "--side", empty, "--calibration", str(CALIBRATION), "--json")
     document = json.loads(out)
     assert code == 0

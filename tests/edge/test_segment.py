@@ -81,9 +81,9 @@ def test_specks_are_dropped_and_large_parts_kept() -> None:
 
 
 @pytest.mark.parametrize("view", ["side", "top", "front"])
-@pytest.mark.parametrize("goat", [path.name for path in sorted(SAMPLES.glob("goat_*"))])
+@pytest.mark.parametrize("goat", [path.name for path in sorted((SAMPLES / "captures").iterdir())])
 def test_every_bundled_goat_is_found_in_every_view(segmenter: Segmenter, goat: str, view: str) -> None:
-    picture = read_picture(SAMPLES / goat / f"{view}.jpg")
+    picture = read_picture(SAMPLES / "captures" / goat / f"{view}.jpg")
     segmentation = segmenter.segment(picture, view)
     assert segmentation.mask.shape == picture.rgb.shape[:2]
     assert set(np.unique(segmentation.mask)) == {0, 1, 2}
@@ -92,7 +92,7 @@ def test_every_bundled_goat_is_found_in_every_view(segmenter: Segmenter, goat: s
 
 @pytest.mark.parametrize("view", ["side", "top", "front"])
 def test_an_empty_crate_has_no_goat(segmenter: Segmenter, view: str) -> None:
-    picture = read_picture(SAMPLES / "calibration" / f"{view}.jpg")
+    picture = read_picture(SAMPLES / "empty" / f"{view}.jpg")
     assert not segmenter.finds_goat(segmenter.segment(picture, view))
 
 
@@ -103,7 +103,7 @@ def test_pictures_of_something_else_have_no_goat(segmenter: Segmenter) -> None:
 
 
 def test_the_same_picture_gives_the_same_mask(segmenter: Segmenter) -> None:
-    picture = read_picture(SAMPLES / "goat_1" / "side.jpg")
+    picture = read_picture(SAMPLES / "captures" / "goat_1" / "side.jpg")
     one, other = (segmenter.segment(picture, "side") for _ in range(2))
     assert (one.mask == other.mask).all()
     assert one.confidence == other.confidence

@@ -134,6 +134,13 @@ def write_goats(renderer: Renderer, folder: Path) -> None:
         _write_json(folder / name / "truth.json", {"facing": model.facing, "traits_cm": traits})
 
 
+def write_empty(renderer: Renderer, folder: Path) -> None:
+    """The crate with nobody in it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for view in VIEWS:
+        _write_picture(folder / f"{view}.jpg", capture(renderer, thin_parts(CRATE), None, view))
+
+
 def write_calibration(renderer: Renderer, folder: Path) -> None:
     """The empty crate with a stick of known length in each view, and where its ends are."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -180,7 +187,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("edge/samples"))
     folder: Path = parser.parse_args().out
     renderer = Renderer(SIZE)
-    write_goats(renderer, folder)
+    write_goats(renderer, folder / "captures")
+    write_empty(renderer, folder / "empty")
     write_calibration(renderer, folder / "calibration")
     calibrate(folder / "calibration" / "sticks.json", folder / "calibration.json")
 
