@@ -85,7 +85,7 @@ class Segmenter:
         """Body and head of the goat in one picture, at the picture's working size."""
         width, height = self.card.input_size
         boxed, inside = letterbox(picture.rgb, (width, height), self.card.letterbox_grey)
-        logits = self.run(boxed)
+        logits = self.run_both_ways(boxed)
         confidence = goat_confidence(logits)
         mask = label_pixels(logits[inside], picture.size)
         return Segmentation(view, keep_large_parts(mask), confidence)
@@ -94,6 +94,11 @@ class Segmenter:
         """Whether there is enough of a goat to speak of."""
         area = float(np.mean(segmentation.mask != Label.BACKGROUND))
         return segmentation.confidence >= self.card.min_confidence and area >= self.card.min_area_fraction
+
+    def run_both_ways(self, boxed: Pixels) -> Floats:
+        """The mean of the picture and its mirror image, so that a mirrored goat gives exactly the mirrored outline."""
+        mirrored = self.run(np.ascontiguousarray(boxed[:, ::-1]))
+        return np.asarray((self.run(boxed) + mirrored[:, ::-1]) / 2, np.float32)
 
     def run(self, boxed: Pixels) -> Floats:
         """(H, W, 3) picture at input size -> (H, W, 3) logits of background, body, head."""

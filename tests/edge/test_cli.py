@@ -106,6 +106,14 @@ def test_a_bad_picture_is_a_message_a_hint_and_exit_1(
     assert not (tmp_path / "mask.png").exists()
 
 
+def test_a_picture_of_something_else_gives_no_height(capsys, tmp_path: Path) -> None:
+    """Even a goat-coloured blob has no head, so nothing says which end is which."""
+    other = tmp_path / "other.jpg"
+    other.write_bytes(jpeg(1600, 1200))
+    document = measured(capsys, "--side", str(other))
+    assert all(one["value"] is None and one["reason"] for one in document["measurements"].values())
+
+
 def test_an_empty_crate_gives_reasons_and_advice(capsys) -> None:
     empty = str(SAMPLES / "empty" / "side.jpg")
     code, out, err = run(capsys, "measure", "--side", empty, "--calibration", str(CALIBRATION), "--json")
