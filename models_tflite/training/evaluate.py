@@ -37,6 +37,8 @@ OUTLINE_SIDE_PX = 1600
 MARKED = {"withers": "withers_top", "rump": "rump_top", "poll": "poll_top"}
 TEXTURES = 300
 FALSE_ALARMS = 0.01
+# Below this most of what is found is a part of a goat, or several pieces of one.
+LOWEST_CONFIDENCE = 0.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +197,7 @@ def alarms(segmenter: Segmenter, pictures: Iterable[Pixels]) -> list[float]:
 
 def choose_threshold(goats: Sequence[float], others: Sequence[float]) -> tuple[float, str]:
     """The lowest confidence that keeps 99 % of goat-less pictures out, and the figures as its reason."""
-    steps = np.round(np.arange(0.2, 0.96, 0.05), 2)
+    steps = np.round(np.arange(LOWEST_CONFIDENCE, 0.96, 0.05), 2)
     taken = [float(np.mean(np.asarray(others) >= step)) for step in steps]
     value = next(
         (float(step) for step, share in zip(steps, taken, strict=True) if share <= FALSE_ALARMS), 0.95
@@ -203,7 +205,7 @@ def choose_threshold(goats: Sequence[float], others: Sequence[float]) -> tuple[f
     kept = float(np.mean(np.asarray(goats) >= value))
     wrong = float(np.mean(np.asarray(others) >= value))
     reason = (
-        f"lowest step of 0.05 from 0.2 up that takes at most {FALSE_ALARMS:.0%} of {len(others)} pictures "
+        f"lowest step of 0.05 from {LOWEST_CONFIDENCE} up that takes at most {FALSE_ALARMS:.0%} of {len(others)} pictures "
         f"without a goat for one ({wrong:.1%}); keeps {kept:.1%} of {len(goats)} goats never trained on"
     )
     return value, reason

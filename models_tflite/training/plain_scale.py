@@ -22,6 +22,7 @@ from edge.measure import measure
 from edge.pipeline import look_at
 from edge.records import TRAITS, VIEWS, Measurement, Picture, Pixels, Segmentation
 from edge.segment import Segmenter
+from models_tflite.training.evaluate import CARD, write_tables
 from models_tflite.training.simulator.barn import plain_barn
 from models_tflite.training.simulator.body import dress, pose_goat
 from models_tflite.training.simulator.crate import thin_parts
@@ -101,11 +102,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="How true the centimetres of a plain scale are.")
     parser.add_argument("--goats", type=int, default=100, metavar="N")
     parser.add_argument("--outlines", choices=("true", "network"), default="true")
+    parser.add_argument("--write-card", action="store_true", help="put the table into MODEL_CARD.md")
     options = parser.parse_args()
     if options.goats < 1:
         parser.error("--goats: at least 1")
     segmenter = Segmenter.load() if options.outlines == "network" else None
-    print(table(measured(options.goats, segmenter)))
+    found = table(measured(options.goats, segmenter))
+    print(found)
+    if options.write_card:
+        write_tables(CARD, {f"plain-scale-{options.outlines}": found})
     return 0
 
 
