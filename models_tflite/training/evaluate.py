@@ -205,8 +205,9 @@ def choose_threshold(goats: Sequence[float], others: Sequence[float]) -> tuple[f
     kept = float(np.mean(np.asarray(goats) >= value))
     wrong = float(np.mean(np.asarray(others) >= value))
     reason = (
-        f"lowest step of 0.05 from {LOWEST_CONFIDENCE} up that takes at most {FALSE_ALARMS:.0%} of {len(others)} pictures "
-        f"without a goat for one ({wrong:.1%}); keeps {kept:.1%} of {len(goats)} goats never trained on"
+        f"lowest step of 0.05 from {LOWEST_CONFIDENCE} up that takes at most {FALSE_ALARMS:.0%} of "
+        f"{len(others)} pictures without a goat for one ({wrong:.1%}); "
+        f"keeps {kept:.1%} of {len(goats)} goats never trained on"
     )
     return value, reason
 
