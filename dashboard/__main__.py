@@ -30,6 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--config", metavar="FILE", help="the station's configuration")
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
+    # That a request waited a moment for a free thread is nothing an operator can act on.
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     try:
         serve(load_config(find_config(given.config)))
     except StationError as error:
