@@ -37,7 +37,7 @@ from edge.records import TRAITS, VIEWS, Advice, Label, Line, Measurement, Pixels
 
 COVERAGE_95 = 1.96
 TILT_SIGMA = 0.03
-# One standard deviation of where the first network draws an outline, in pixels of its 256 px wide picture. Top and front
+# One standard deviation of where the first network draws an outline, in pixels of its 256 px wide picture. Top, front
 # are read off `plain_scale --outlines network`; side is wider than simulations ask for, because the cross-validated
 # photographs do (a white goat before a white panel was 7 to 15 cm off). A better network has smaller ones.
 OUTLINE_SIGMA_NETWORK_PX = {"side": 6.0, "top": 2.5, "front": 3.5}
