@@ -79,9 +79,7 @@ def close_interrupted(store: Store, archive: Archive) -> None:
     archive.discard_parts()
     for capture in store.interrupted():
         kept = tuple(image for image in archive.images_of(capture.id) if image.kind == "raw")
-        known = {image.sha256 for image in capture.images}
-        found = capture.with_images(tuple(image for image in kept if image.sha256 not in known))
-        closed = found.failed(
+        closed = capture.with_images(kept).failed(
             "the station restarted during this capture", "press again; its pictures are kept"
         )
         store.close_capture(closed)

@@ -94,9 +94,9 @@ def is_whole(path: Path, content: bytes) -> bool:
     return f".{hashlib.sha256(content).hexdigest()}." in path.name
 
 
-def picture_size(content: bytes) -> tuple[int, int]:
-    """(width, height), or (0, 0) for evidence that is no readable picture."""
+def picture_size(content: bytes) -> tuple[int, int] | tuple[None, None]:
+    """(width, height), or Nones for evidence that is no readable picture."""
     try:
         return decode(content, "image").full_size
     except PictureError:
-        return 0, 0
+        return None, None

@@ -159,14 +159,17 @@ class Segmentation:
 
 @dataclass(frozen=True, slots=True)
 class StoredImage:
-    """An image on disk, named by its content; `path` is relative to the image folder."""
+    """An image on disk, named by its content; `path` is relative to the image folder.
+
+    width, height  px, or None for evidence that is no readable picture
+    """
 
     view: str
     kind: str
     path: str
     sha256: str
-    width: int
-    height: int
+    width: int | None
+    height: int | None
     size_bytes: int
 
 

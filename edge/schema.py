@@ -31,8 +31,8 @@ CREATE TABLE images (
     revision INTEGER NOT NULL,
     path TEXT NOT NULL,
     sha256 TEXT NOT NULL,
-    width INTEGER NOT NULL,
-    height INTEGER NOT NULL,
+    width INTEGER,
+    height INTEGER,
     size_bytes INTEGER NOT NULL,
     PRIMARY KEY (capture_id, kind, view, revision)
 ) STRICT;

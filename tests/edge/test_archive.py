@@ -27,7 +27,7 @@ def test_a_frame_is_kept_as_the_camera_gave_it(tmp_path: Path) -> None:
 
 def test_even_a_frame_that_cannot_be_read_is_evidence(tmp_path: Path) -> None:
     image = Archive(tmp_path).save(CAPTURE, "top", "raw", b"half a jpeg")
-    assert (image.width, image.height) == (0, 0)
+    assert (image.width, image.height) == (None, None)
 
 
 def test_a_changed_image_is_noticed(tmp_path: Path) -> None:
