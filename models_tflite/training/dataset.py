@@ -1,4 +1,4 @@
-"""Labelled pictures: hand-drawn photographs (COCO polygons) and simulated ones. Needs no torch."""
+"""What is trained on: samples in memory, simulated pictures, folds of goats. Needs no torch."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import json
 import os
 import sys
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -17,13 +17,13 @@ import numpy as np
 from edge.errors import StationError
 from edge.records import VIEWS, Label, Pixels
 
-LABEL_OF_CLASS = {"body": Label.BODY, "head": Label.HEAD}
+if TYPE_CHECKING:
+    from models_tflite.training.labels import Photograph
+
 PHOTOGRAPHS_VARIABLE = "GOATDEV_REAL_GOATS"
 # Training needs 256 px; larger crops are cut from this, and decoding 1600 px each time would rule.
 TRAINING_SIDE_PX = 512
 FOLDS = 4
-# fillPoly takes every pixel that an outline touches: drawn larger and thinned out, that bias is gone.
-FINER = 4
 # One simulated goat in twenty is never trained on and judges the network.
 HELD_OUT_ONE_IN = 20
 
@@ -48,42 +48,6 @@ class Sample:
     @property
     def has_goat(self) -> bool:
         return bool(self.mask.any())
-
-
-@dataclass(frozen=True, slots=True)
-class Photograph:
-    """A photograph with hand-drawn outlines; polygons are (N, 2) points in px of the file."""
-
-    path: Path
-    view: str
-    goat: str
-    size: tuple[int, int]
-    truncated: bool
-    outlines: tuple[tuple[int, np.ndarray[Any, np.dtype[np.float64]]], ...]
-
-    @property
-    def name(self) -> str:
-        return self.path.stem
-
-    def load(self, longest_px: int | None = None) -> Sample:
-        """The picture and its mask, shrunk to `longest_px` on the long side if given."""
-        rgb = read_rgb(self.path)
-        if (rgb.shape[1], rgb.shape[0]) != self.size:
-            raise DatasetError(f"{self.path}: size differs from its label", "export the labels again")
-        scale = 1.0 if longest_px is None else min(1.0, longest_px / max(self.size))
-        if scale < 1.0:
-            rgb = resize(rgb, scale)
-        return Sample(rgb, self.draw_mask(rgb.shape[1], rgb.shape[0]), self.view, self.name)
-
-    def draw_mask(self, width: int, height: int) -> Pixels:
-        """(height, width) mask; where the head lies in front of the body, the pixels are head."""
-        mask = np.zeros((height * FINER, width * FINER), np.uint8)
-        scale = np.array([width, height]) / self.size * FINER
-        for label, points in sorted(self.outlines, key=lambda outline: outline[0]):
-            # Pixel centres lie at whole numbers for fillPoly and at halves for the labels.
-            fixed = np.round((points * scale - 0.5) * 16).astype(np.int32)
-            cv2.fillPoly(mask, [fixed], (int(label),), shift=4)
-        return mask[FINER // 2 :: FINER, FINER // 2 :: FINER].copy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,57 +100,6 @@ def photographs_folder(given: Path | None) -> Path:
     if not named:
         raise DatasetError("no folder of photographs", f"give --photographs or set {PHOTOGRAPHS_VARIABLE}")
     return Path(named)
-
-
-def read_photographs(folder: Path) -> list[Photograph]:
-    """All labelled photographs of a folder with images/ and labels.json (COCO), in file order."""
-    coco = read_json(folder / "labels.json")
-    try:
-        labels = {category["id"]: class_label(category["name"], folder) for category in coco["categories"]}
-        outlines = outlines_by_image(coco["annotations"], labels)
-        photographs = [
-            Photograph(
-                path=folder / entry["file_name"],
-                view=known_view(entry["view"], folder),
-                goat=str(entry["goat"]),
-                size=(int(entry["width"]), int(entry["height"])),
-                truncated=bool(entry.get("truncated", False)),
-                outlines=tuple(outlines.get(entry["id"], ())),
-            )
-            for entry in coco["images"]
-        ]
-    except (KeyError, TypeError, IndexError) as error:
-        where = folder / "labels.json"
-        raise DatasetError(f"{where}: not as expected: {error!r}", "see the model card") from None
-    return checked(photographs, folder)
-
-
-def checked(photographs: list[Photograph], folder: Path) -> list[Photograph]:
-    """The photographs, if there are any, each with its file and its outlines."""
-    if not photographs:
-        raise DatasetError(f"{folder}: no photographs", "labels.json lists none")
-    for photograph in photographs:
-        if not photograph.path.is_file():
-            raise DatasetError(f"{photograph.path}: missing", "labels.json names it")
-        if not photograph.outlines:
-            raise DatasetError(f"{photograph.path}: has no outline", "label it or take it out of labels.json")
-    return photographs
-
-
-def outlines_by_image(annotations: Iterable[Any], labels: dict[int, int]) -> dict[int, list[Any]]:
-    outlines: dict[int, list[Any]] = {}
-    for annotation in annotations:
-        label = labels[annotation["category_id"]]
-        for flat in annotation["segmentation"]:
-            points = np.asarray(flat, np.float64).reshape(-1, 2)
-            outlines.setdefault(annotation["image_id"], []).append((label, points))
-    return outlines
-
-
-def class_label(name: str, folder: Path) -> int:
-    if name not in LABEL_OF_CLASS:
-        raise DatasetError(f"{folder}: unknown class {name!r}", f"known are {', '.join(LABEL_OF_CLASS)}")
-    return LABEL_OF_CLASS[name]
 
 
 def known_view(name: str, folder: Path) -> str:

@@ -25,9 +25,10 @@ from edge.geometry import side_landmarks
 from edge.images import read_picture
 from edge.records import VIEWS, Label, Picture, Pixels
 from edge.segment import Segmenter, new_interpreter, read_card
-from models_tflite.training import dataset
+from models_tflite.training import dataset, labels
 from models_tflite.training.augment import texture
-from models_tflite.training.dataset import DatasetError, Photograph, SimulatedPicture
+from models_tflite.training.dataset import DatasetError, SimulatedPicture
+from models_tflite.training.labels import Photograph
 
 HERE = Path(__file__).resolve().parent
 MODEL = HERE.parent / "goat_segmenter.toml"
@@ -335,7 +336,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def tables_for(options: argparse.Namespace) -> dict[str, str]:
-    photographs = dataset.read_photographs(dataset.photographs_folder(options.photographs))
+    photographs = labels.read_labelled(dataset.photographs_folder(options.photographs))
     scores = score_photographs(photographs, fold_networks(options.folds))
     tables = {"photographs": photograph_table(scores)}
     if options.float_folds is not None:

@@ -25,7 +25,7 @@ import torch
 
 from edge.records import VIEWS, Pixels
 from edge.segment import letterbox, new_interpreter, quantised
-from models_tflite.training import dataset
+from models_tflite.training import dataset, labels
 from models_tflite.training.augment import GREY, Pool, make_pair, pool_of
 from models_tflite.training.dataset import DatasetError, Sample
 from models_tflite.training.network import CLASSES, INPUT_HEIGHT, INPUT_WIDTH, GoatNet, parameter_count
@@ -56,7 +56,7 @@ def calibration_pictures(options: argparse.Namespace, held_out: Sequence[str], c
     """Plain and augmented photographs (never of held-out goats), plain simulated pictures."""
     samples = []
     if options.photographs or os.environ.get(dataset.PHOTOGRAPHS_VARIABLE):
-        photographs = dataset.read_photographs(dataset.photographs_folder(options.photographs))
+        photographs = labels.read_labelled(dataset.photographs_folder(options.photographs))
         chosen = [photo for photo in photographs if photo.goat not in held_out]
         samples = [photo.load(dataset.TRAINING_SIDE_PX) for photo in chosen]
     rng = np.random.default_rng(7)
@@ -206,7 +206,7 @@ def held_back(options: argparse.Namespace, held_out: Sequence[str]) -> list[Samp
     """Pictures for the check: held-out photographs where there are some, held-out simulated ones."""
     samples: list[Sample] = []
     if held_out:
-        photographs = dataset.read_photographs(dataset.photographs_folder(options.photographs))
+        photographs = labels.read_labelled(dataset.photographs_folder(options.photographs))
         samples += [photo.load(512) for photo in photographs if photo.goat in held_out]
     if options.simulated is not None:
         listed = dataset.read_simulated(options.simulated)

@@ -26,9 +26,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from edge.records import Pixels
-from models_tflite.training import dataset
+from models_tflite.training import dataset, labels
 from models_tflite.training.augment import Pool, make_pair, pool_of
-from models_tflite.training.dataset import DatasetError, Photograph, Sample, SimulatedPicture
+from models_tflite.training.dataset import DatasetError, Sample, SimulatedPicture
+from models_tflite.training.labels import Photograph
 from models_tflite.training.network import GoatNet, parameter_count
 
 BATCH = 8
@@ -245,7 +246,7 @@ def pretrain(options: argparse.Namespace) -> tuple[Source, dict[str, Any] | None
 
 
 def finetune(options: argparse.Namespace) -> tuple[Source, dict[str, Any] | None, dict[str, Any]]:
-    photographs = dataset.read_photographs(dataset.photographs_folder(options.photographs))
+    photographs = labels.read_labelled(dataset.photographs_folder(options.photographs))
     chosen, held_out = fold_photographs(photographs, options.fold)
     samples = [photo.load(dataset.TRAINING_SIDE_PX) for photo in chosen]
     source = Source(samples, options.simulated, read_hair(options.coats))

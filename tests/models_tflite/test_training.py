@@ -17,6 +17,7 @@ import pytest
 
 from models_tflite.training import augment, dataset
 from models_tflite.training.dataset import DatasetError, Sample
+from models_tflite.training.labels import read_labelled
 
 REPO = Path(__file__).resolve().parents[2]
 REAL_GOATS = Path(os.environ.get("GOATDEV_REAL_GOATS") or REPO.parent / "shared" / "real_goats")
@@ -63,14 +64,14 @@ def a_sample() -> Sample:
 
 
 def test_a_mask_has_the_area_of_its_polygons_and_the_head_lies_over_the_body(tmp_path):
-    photograph = dataset.read_photographs(write_folder(tmp_path, coco()))[0]
+    photograph = read_labelled(write_folder(tmp_path, coco()))[0]
     mask = photograph.load().mask
     assert np.count_nonzero(mask == 2) == pytest.approx(20 * 20, rel=0.1)
     assert np.count_nonzero(mask == 1) == pytest.approx(40 * 40 - 10 * 20, rel=0.1)
 
 
 def test_a_shrunk_photograph_keeps_its_outline_in_place(tmp_path):
-    photograph = dataset.read_photographs(write_folder(tmp_path, coco()))[0]
+    photograph = read_labelled(write_folder(tmp_path, coco()))[0]
     sample = photograph.load(longest_px=50)
     assert sample.rgb.shape == (40, 50, 3)
     assert np.count_nonzero(sample.mask) * 4 == pytest.approx(
@@ -80,7 +81,7 @@ def test_a_shrunk_photograph_keeps_its_outline_in_place(tmp_path):
 
 @needs_photographs
 def test_masks_of_the_photographs_agree_with_the_areas_of_their_polygons():
-    for photograph in dataset.read_photographs(REAL_GOATS):
+    for photograph in read_labelled(REAL_GOATS):
         mask = photograph.draw_mask(*photograph.size)
         drawn = sum(
             cv2.contourArea(points.astype(np.float32)) for label, points in photograph.outlines if label == 2
@@ -90,7 +91,7 @@ def test_masks_of_the_photographs_agree_with_the_areas_of_their_polygons():
 
 @needs_photographs
 def test_no_goat_is_in_two_folds_and_every_fold_has_every_view():
-    photographs = dataset.read_photographs(REAL_GOATS)
+    photographs = read_labelled(REAL_GOATS)
     folds = dataset.goat_folds(photographs)
     goats = [goat for fold in folds for goat in fold]
     assert sorted(goats) == sorted({photograph.goat for photograph in photographs})
@@ -104,7 +105,7 @@ def test_the_folds_shipped_are_the_folds_of_the_photographs():
     if not cards or not REAL_GOATS.exists():
         pytest.skip("no fold networks or no photographs here")
     shipped = [tomllib.loads(card.read_text())["held_out_goats"] for card in cards]
-    assert shipped == dataset.goat_folds(dataset.read_photographs(REAL_GOATS))
+    assert shipped == dataset.goat_folds(read_labelled(REAL_GOATS))
 
 
 def test_a_mirrored_picture_has_a_mirrored_mask():
@@ -158,12 +159,12 @@ def test_reading_labels_needs_no_torch():
 )
 def test_bad_labels_are_named(tmp_path, labels, says):
     with pytest.raises(DatasetError, match=says):
-        dataset.read_photographs(write_folder(tmp_path, labels))
+        read_labelled(write_folder(tmp_path, labels))
 
 
 def test_an_empty_folder_is_named(tmp_path):
     with pytest.raises(DatasetError, match=r"labels.json: cannot be read"):
-        dataset.read_photographs(tmp_path)
+        read_labelled(tmp_path)
     with pytest.raises(DatasetError, match=r"index.jsonl: cannot be read"):
         dataset.read_simulated(tmp_path)
 
@@ -172,7 +173,7 @@ def test_a_listed_picture_that_is_missing_is_named(tmp_path):
     write_folder(tmp_path, coco())
     (tmp_path / "images" / "one.png").unlink()
     with pytest.raises(DatasetError, match=r"one.png: missing"):
-        dataset.read_photographs(tmp_path)
+        read_labelled(tmp_path)
 
 
 def test_a_growing_index_is_read_up_to_its_last_whole_line(tmp_path):
