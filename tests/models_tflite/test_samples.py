@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 
 from edge.calibration import read_calibration, scale_from_stick
@@ -30,6 +31,17 @@ def test_every_sample_has_three_pictures_and_a_truth_for_every_trait(goat) -> No
     truth = json.loads((goat / "truth.json").read_text())
     assert set(truth["traits_cm"]) == {trait.name for trait in TRAITS}
     assert truth["facing"] in ("left", "right")
+
+
+@pytest.mark.parametrize("goat", GOATS, ids=lambda path: path.name)
+@pytest.mark.parametrize("view", VIEWS)
+def test_every_picture_of_a_goat_has_its_true_mask_of_the_same_shape(goat, view: str) -> None:
+    """Body and head both show, even from behind: the ears are seen above the rump."""
+    mask = read_picture(goat / f"{view}_mask.png")
+    width, height = read_picture(goat / f"{view}.jpg").full_size
+    assert width * mask.full_size[1] == height * mask.full_size[0]
+    assert set(np.unique(mask.rgb)) == {0, 1, 2}
+    assert 0.01 < (mask.rgb > 0).mean() < 0.5
 
 
 def test_the_samples_stay_small() -> None:

@@ -1,5 +1,7 @@
 """Makes the bundled sample captures: four goats of known size before the same three cameras, and the calibration.
 
+Beside each picture of a goat lies its true outline, <view>_mask.png: the golden captures of `goatdev models verify`.
+
 The sticks of the calibration pictures are 60 cm long: upright at the origin for side and front, lying on the
 floor along X for top.
 """
@@ -28,6 +30,8 @@ from models_tflite.training.simulator.truth import measure_truth
 
 SIZE = (1600, 1200)
 QUALITY = 84
+# Twice as fine as the network sees; small enough to be bundled.
+MASK_SIZE = (512, 384)
 FINE_CELLS = 110
 STICK_CM = 60.0
 STICKS: dict[str, tuple[Vector, Vector]] = {
@@ -114,12 +118,14 @@ def sample_goats() -> dict[str, Model]:
     return {"goat_1": patched_doe(), "goat_2": black_wether(), "goat_3": tan_kid(), "goat_4": boer_buck()}
 
 
-def capture(renderer: Renderer, crate: Mesh, animal: Animal | None, view: str) -> NDArray[np.uint8]:
-    """One clean picture with a little blur and grain, as a good camera takes it."""
-    picture, _ = renderer.draw(Scene(LIGHT, LOOK, plain_barn(), crate, animal), cameras()[view])
+def capture(
+    renderer: Renderer, crate: Mesh, animal: Animal | None, view: str
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """One clean picture with a little blur and grain, as a good camera takes it; and the true mask."""
+    picture, mask = renderer.draw(Scene(LIGHT, LOOK, plain_barn(), crate, animal), cameras()[view])
     grain = np.random.default_rng(3).normal(0, 1.6, picture.shape)
     soft = cv2.GaussianBlur(picture, (0, 0), 0.7).astype(float)
-    return np.asarray(np.clip(soft + grain, 0, 255), dtype=np.uint8)
+    return np.asarray(np.clip(soft + grain, 0, 255), dtype=np.uint8), mask
 
 
 def write_goats(renderer: Renderer, folder: Path) -> None:
@@ -129,7 +135,9 @@ def write_goats(renderer: Renderer, folder: Path) -> None:
         animal = Animal(dress(posed, model.coat), model.pose, model.coat, model.build.withers_cm)
         (folder / name).mkdir(parents=True, exist_ok=True)
         for view in VIEWS:
-            _write_picture(folder / name / f"{view}.jpg", capture(renderer, crate, animal, view))
+            picture, mask = capture(renderer, crate, animal, view)
+            _write_picture(folder / name / f"{view}.jpg", picture)
+            _write_mask(folder / name / f"{view}_mask.png", mask)
         traits = measure_truth(posed, model.coat.hair_cm).traits
         _write_json(folder / name / "truth.json", {"facing": model.facing, "traits_cm": traits})
 
@@ -138,7 +146,7 @@ def write_empty(renderer: Renderer, folder: Path) -> None:
     """The crate with nobody in it."""
     folder.mkdir(parents=True, exist_ok=True)
     for view in VIEWS:
-        _write_picture(folder / f"{view}.jpg", capture(renderer, thin_parts(CRATE), None, view))
+        _write_picture(folder / f"{view}.jpg", capture(renderer, thin_parts(CRATE), None, view)[0])
 
 
 def write_calibration(renderer: Renderer, folder: Path) -> None:
@@ -149,7 +157,7 @@ def write_calibration(renderer: Renderer, folder: Path) -> None:
         start, end = STICKS[view]
         shown = stick(start, end)
         crate = joined([thin_parts(CRATE), shown])
-        _write_picture(folder / f"{view}.jpg", capture(renderer, crate, None, view))
+        _write_picture(folder / f"{view}.jpg", capture(renderer, crate, None, view)[0])
         from_px, to_px = camera.project(np.stack([start, end]))
         views[view] = {
             "from_px": [round(float(value), 2) for value in from_px],
@@ -176,6 +184,10 @@ def calibrate(sticks: Path, into: Path) -> None:
 
 def _write_picture(path: Path, picture: NDArray[np.uint8]) -> None:
     cv2.imwrite(str(path), picture, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+
+
+def _write_mask(path: Path, mask: NDArray[np.uint8]) -> None:
+    cv2.imwrite(str(path), cv2.resize(mask, MASK_SIZE, interpolation=cv2.INTER_NEAREST))
 
 
 def _write_json(path: Path, document: dict[str, Any]) -> None:
