@@ -6,8 +6,8 @@ import json
 import os
 import sys
 import zlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,8 +24,28 @@ PHOTOGRAPHS_VARIABLE = "GOATDEV_REAL_GOATS"
 # Training needs 256 px; larger crops are cut from this, and decoding 1600 px each time would rule.
 TRAINING_SIDE_PX = 512
 FOLDS = 4
+# The goat of pictures that name none, and of pictures that show none.
+UNKNOWN_GOAT, NO_GOAT = "unknown", "none"
+LARGEST_JSON_BYTES = 400_000_000
 # One simulated goat in twenty is never trained on and judges the network.
 HELD_OUT_ONE_IN = 20
+
+# What the network points at, in the order of its maps. Left and right are the animal's own; the hooves
+# are those nearer the side camera.
+PAIRED = ("shoulder", "waist", "rump", "body")
+LANDMARKS = (
+    *("withers", "rump", "poll", "chest_front", "tail_root", "front_hoof", "hind_hoof"),
+    *(f"{part}_{hand}" for part in PAIRED for hand in ("left", "right")),
+)
+# The landmarks that mean something in each view.
+LANDMARKS_OF_VIEW = {
+    "side": ("withers", "rump", "poll", "chest_front", "tail_root", "front_hoof", "hind_hoof"),
+    "top": ("withers", "rump", "poll", "tail_root", *LANDMARKS[7:]),
+    "front": ("poll", "body_left", "body_right"),
+}
+# How many goats a picture shows, in the order of the network's scores.
+SCENES = ("none", "one", "part", "several")
+SCENE_OF_KIND = {"goat": "one", "two_goats": "several", "half_goat": "part"}
 
 
 class DatasetError(StationError):
@@ -36,14 +56,18 @@ class DatasetError(StationError):
 class Sample:
     """One labelled picture in memory.
 
-    rgb   (H, W, 3)
-    mask  (H, W)  0 background, 1 body, 2 head
+    rgb        (H, W, 3)
+    mask       (H, W)  0 background, 1 body, 2 head
+    landmarks  name -> (x, y), px of rgb, pixel centres at whole numbers; only visible ones
+    scene      one of SCENES, or None where nobody said
     """
 
     rgb: Pixels
     mask: Pixels
     view: str
     name: str
+    landmarks: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    scene: str | None = None
 
     @property
     def has_goat(self) -> bool:
@@ -52,13 +76,19 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class SimulatedPicture:
-    """A rendered picture with its exact mask; `goat` is the same in all pictures of one animal."""
+    """A rendered picture with its exact mask; `goat` is the same in all pictures of one animal.
+
+    landmarks  name -> (x, y), px of the file; only those that can be seen
+    scene      one of SCENES, or None where it cannot be told
+    """
 
     image: Path
     mask: Path
     view: str
     negative: bool
     goat: str
+    landmarks: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    scene: str | None = None
 
     @property
     def held_out(self) -> bool:
@@ -72,11 +102,21 @@ class SimulatedPicture:
             raise DatasetError(f"{self.mask}: not a mask", "render it again")
         if mask.shape != rgb.shape[:2] or mask.max() > Label.HEAD:
             raise DatasetError(f"{self.mask}: does not fit its picture", "render it again")
-        scale = 1.0 if longest_px is None else min(1.0, longest_px / max(mask.shape))
+        size = mask.shape[1], mask.shape[0]
+        scale = 1.0 if longest_px is None else min(1.0, longest_px / max(size))
         if scale < 1.0:
             rgb = resize(rgb, scale)
             mask = cv2.resize(mask, rgb.shape[1::-1], interpolation=cv2.INTER_NEAREST)
-        return Sample(rgb, mask.astype(np.uint8), self.view, self.image.stem)
+        landmarks = scaled(self.landmarks, size, (rgb.shape[1], rgb.shape[0]))
+        return Sample(rgb, mask.astype(np.uint8), self.view, self.image.stem, landmarks, self.scene)
+
+
+def scaled(
+    points: Mapping[str, tuple[float, float]], size: tuple[int, int], new: tuple[int, int]
+) -> dict[str, tuple[float, float]]:
+    """Points of a picture of one size in the same picture of another; pixel centres at whole numbers."""
+    across, down = new[0] / size[0], new[1] / size[1]
+    return {name: ((x + 0.5) * across - 0.5, (y + 0.5) * down - 0.5) for name, (x, y) in points.items()}
 
 
 def resize(rgb: Pixels, scale: float) -> Pixels:
@@ -110,10 +150,12 @@ def known_view(name: str, folder: Path) -> str:
 
 def read_json(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        if path.stat().st_size > LARGEST_JSON_BYTES:
+            raise DatasetError(f"{path}: too large to read", "export fewer pictures, or polygons, not masks")
+        return json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise DatasetError(f"{path}: cannot be read: {error.strerror}", "check the folder") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise DatasetError(f"{path}: not JSON", "export the labels again") from None
 
 
@@ -140,17 +182,49 @@ def simulated_picture(folder: Path, line: str, number: int) -> SimulatedPicture:
             view=known_view(entry["view"], folder),
             negative=bool(entry.get("negative", False)),
             goat=str(entry.get("goat", entry["image"])),
+            landmarks=visible_landmarks(entry),
+            scene=scene_of(entry),
         )
     except (ValueError, KeyError, TypeError) as error:
         where = f"{folder / 'index.jsonl'}: line {number}"
         raise DatasetError(f"{where} not as expected: {error!r}", "simulate again") from None
 
 
+def visible_landmarks(entry: Mapping[str, Any]) -> dict[str, tuple[float, float]]:
+    """The landmarks of one line of the index that its view shows and nothing hides."""
+    points = {name: (float(x), float(y)) for name, (x, y) in entry.get("landmarks_px", {}).items()}
+    seen = entry.get("visible", {})
+    points = {name: point for name, point in points.items() if seen.get(name, True)}
+    for hoof in ("front", "hind"):
+        pair = [points[name] for hand in ("left", "right") if (name := f"{hoof}_{hand}_hoof") in points]
+        if len(pair) == 2:
+            # The hoof nearer the camera stands lower in the picture.
+            points[f"{hoof}_hoof"] = max(pair, key=lambda point: point[1])
+    return {name: points[name] for name in LANDMARKS_OF_VIEW[entry["view"]] if name in points}
+
+
+def scene_of(entry: Mapping[str, Any]) -> str | None:
+    """How many goats a line of the index shows; None for a goat of which some part is hidden."""
+    if "kind" in entry:
+        return SCENE_OF_KIND.get(entry["kind"], "none")
+    if entry.get("negative", False):
+        return "none"
+    return None if entry.get("truncated", False) else "one"
+
+
 def goat_folds(photographs: Sequence[Photograph], count: int = FOLDS) -> list[list[str]]:
     """Share the goats out so that each fold has some pictures of each view; no goat is in two.
 
+    Pictures without a goat belong to no fold and are trained on by all.
+
     returns  `count` lists of goats; the same photographs always give the same folds
     """
+    photographs = [photo for photo in photographs if photo.goat != NO_GOAT]
+    unknown = [photo.path.name for photo in photographs if photo.goat == UNKNOWN_GOAT]
+    if unknown:
+        message = f"{len(unknown)} pictures name no goat, {unknown[0]} first: no honest folds"
+        ways = "name goats in pictures.csv (file,view,goat) or as g15 in file names"
+        raise DatasetError(message, f"{ways}; training with --fold all needs none")
     total = {view: sum(photo.view == view for photo in photographs) for view in VIEWS}
     goats = sorted({photo.goat for photo in photographs})
     pictures = {goat: [photo.view for photo in photographs if photo.goat == goat] for goat in goats}
