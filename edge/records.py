@@ -145,16 +145,33 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
+class Landmark:
+    """A named point of the animal in the picture.
+
+    x, y        working px, pixel centres at whole numbers
+    confidence  0..1, how much of what the network says lies around that point
+    """
+
+    x: float
+    y: float
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
 class Segmentation:
     """What the network sees in one picture.
 
     mask        (H, W)  0 background, 1 body, 2 head, at the picture's working size
     confidence  0..1, that the mask shows one goat
+    landmarks   name -> where the network points, its left and right as the animal has them
+    scene       "none", "one", "part", "several" -> probability that the picture shows so much of goats
     """
 
     view: str
     mask: Pixels
     confidence: float
+    landmarks: Mapping[str, Landmark] = field(default_factory=dict)
+    scene: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

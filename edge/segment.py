@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.errors import ConfigError
-from edge.records import Label, Picture, Pixels, Segmentation
+from edge.records import Label, Landmark, Picture, Pixels, Segmentation
 
 Floats = npt.NDArray[np.float32]
 
@@ -22,6 +22,15 @@ SHIPPED_MODEL = Path(__file__).resolve().parent.parent / "models_tflite" / "goat
 THREADS = 2
 # A goat behind a beam falls into parts; anything much smaller than its largest part is something else.
 SMALLEST_PART = 0.1
+CLASSES = 3
+# Classes come at half the input's size, FINE x FINE of them in each cell of the network's finest features.
+FINE = 2
+# What the closer look leaves around the goat, as a share of its box on each side.
+CLOSE_MARGIN = 0.1
+# Only where it shows the goat larger by this factor.
+WORTH_A_SECOND_LOOK = 1.1
+# Cells on each side of a landmark map's peak that count as the peak.
+AROUND_PEAK = 3
 
 
 class Interpreter(Protocol):
@@ -41,6 +50,8 @@ class ModelCard:
 
     input_size       (width, height), px
     letterbox_grey   0..255, around pictures of another aspect
+    landmarks        what the network points at, in the order of its maps
+    scenes           what it calls a picture by how many goats it shows, in the order of its scores
     min_confidence   below it there is no goat in the picture
     min_area_fraction  of the picture; below it there is no goat either
     """
@@ -51,11 +62,59 @@ class ModelCard:
     sha256: str
     input_size: tuple[int, int]
     letterbox_grey: int
+    landmarks: tuple[str, ...]
+    scenes: tuple[str, ...]
     min_confidence: float
     min_area_fraction: float
 
     def as_document(self) -> dict[str, Any]:
         return {"name": self.name, "version": self.version, "sha256": self.sha256}
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The part of a picture that the network looks at, and where it lies in the network's input.
+
+    crop    (left, top, right, bottom)  working px, right and bottom not included
+    inside  (left, top, right, bottom)  the same in the input, px; even numbers
+    """
+
+    crop: tuple[int, int, int, int]
+    inside: tuple[int, int, int, int]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) of the crop, px."""
+        return self.crop[2] - self.crop[0], self.crop[3] - self.crop[1]
+
+    @property
+    def enlarged(self) -> float:
+        """Pixels of the input per pixel of the picture."""
+        return (self.inside[2] - self.inside[0]) / self.size[0]
+
+    def to_picture(self, x: float, y: float) -> tuple[float, float]:
+        """A point of the input in the picture, px; pixel centres at whole numbers."""
+        across = self.size[0] / (self.inside[2] - self.inside[0])
+        down = self.size[1] / (self.inside[3] - self.inside[1])
+        return (
+            self.crop[0] + (x + 0.5 - self.inside[0]) * across - 0.5,
+            self.crop[1] + (y + 0.5 - self.inside[1]) * down - 0.5,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """What the network says of one frame.
+
+    classes    (H, W, 3)  logits of background, body, head, over the whole input
+    landmarks  (h, w, L)  logits of where each landmark lies
+    scene      (S,)       probabilities
+    """
+
+    frame: Frame
+    classes: Floats
+    landmarks: Floats
+    scene: Floats
 
 
 class Segmenter:
@@ -65,7 +124,8 @@ class Segmenter:
         self.card = card
         self.interpreter = interpreter
         self.input = interpreter.get_input_details()[0]
-        self.output = interpreter.get_output_details()[0]
+        self.outputs = outputs_by_meaning(card, interpreter.get_output_details())
+        self.swapped = [self.card.landmarks.index(other_hand(name)) for name in self.card.landmarks]
 
     @classmethod
     def load(cls, card_path: Path = SHIPPED_MODEL, threads: int = THREADS) -> Segmenter:
@@ -82,29 +142,51 @@ class Segmenter:
         return cls(card, interpreter)
 
     def segment(self, picture: Picture, view: str) -> Segmentation:
-        """Body and head of the goat in one picture, at the picture's working size."""
-        width, height = self.card.input_size
-        boxed, inside = letterbox(picture.rgb, (width, height), self.card.letterbox_grey)
-        logits = self.run_both_ways(boxed)
-        confidence = goat_confidence(logits)
-        mask = label_pixels(logits[inside], picture.size)
-        return Segmentation(view, keep_large_parts(mask), confidence)
+        """Body and head of the goat in one picture, at the picture's working size.
+
+        The network looks twice: at the whole picture, to find the goat, and at the goat alone, to draw it finer.
+        """
+        first = self.look(picture.rgb, whole_frame(picture.size, self.card.input_size))
+        nearer = closer_frame(label_frame(first), first.frame, picture.size, self.card.input_size)
+        glance = self.look(picture.rgb, nearer) if nearer else first
+        mask = np.zeros(picture.rgb.shape[:2], np.uint8)
+        left, top, right, bottom = glance.frame.crop
+        mask[top:bottom, left:right] = keep_large_parts(label_frame(glance))
+        return Segmentation(
+            view,
+            mask,
+            goat_confidence(inside(glance)),
+            find_landmarks(glance, self.card.landmarks),
+            dict(zip(self.card.scenes, map(float, first.scene), strict=True)),
+        )
 
     def finds_goat(self, segmentation: Segmentation) -> bool:
         """Whether there is enough of a goat to speak of."""
         area = float(np.mean(segmentation.mask != Label.BACKGROUND))
         return segmentation.confidence >= self.card.min_confidence and area >= self.card.min_area_fraction
 
-    def run_both_ways(self, boxed: Pixels) -> Floats:
-        """The mean of the picture and its mirror image, so that a mirrored goat gives exactly the mirrored outline."""
-        mirrored = self.run(np.ascontiguousarray(boxed[:, ::-1]))
-        return np.asarray((self.run(boxed) + mirrored[:, ::-1]) / 2, np.float32)
+    def look(self, rgb: Pixels, frame: Frame) -> Glance:
+        """The mean of the frame and its mirror image, so that a mirrored goat gives exactly the mirrored outline."""
+        boxed = framed(rgb, frame, self.card.input_size, self.card.letterbox_grey)
+        one, other = self.run(boxed), self.run(np.ascontiguousarray(boxed[:, ::-1]))
+        classes = (one["classes"] + other["classes"][:, ::-1]) / 2
+        landmarks = (one["landmarks"] + other["landmarks"][:, ::-1][..., self.swapped]) / 2
+        scene = softmax((one["scene"] + other["scene"]) / 2, axis=0)
+        return Glance(frame, classes, landmarks, scene)
 
-    def run(self, boxed: Pixels) -> Floats:
-        """(H, W, 3) picture at input size -> (H, W, 3) logits of background, body, head."""
+    def run(self, boxed: Pixels) -> dict[str, Floats]:
+        """(H, W, 3) picture at input size -> the logits of one inference, as in `Glance`."""
         self.interpreter.set_tensor(self.input["index"], quantised(boxed, self.input)[np.newaxis])
         self.interpreter.invoke()
-        return dequantised(self.interpreter.get_tensor(self.output["index"])[0], self.output)
+        found = {
+            name: dequantised(self.interpreter.get_tensor(output["index"])[0], output)
+            for name, output in self.outputs.items()
+        }
+        return {
+            "classes": unpacked(found["classes"]),
+            "landmarks": found["landmarks"],
+            "scene": found["scene"].reshape(-1),
+        }
 
 
 def new_interpreter(model: bytes, threads: int) -> Interpreter:
@@ -132,6 +214,8 @@ def read_card(path: Path) -> ModelCard:
             sha256=str(card["sha256"]),
             input_size=(int(card["input"]["width"]), int(card["input"]["height"])),
             letterbox_grey=int(card["input"]["letterbox_grey"]),
+            landmarks=tuple(str(name) for name in card["output"]["landmarks"]),
+            scenes=tuple(str(name) for name in card["output"]["scenes"]),
             min_confidence=float(thresholds["min_confidence"]["value"]),
             min_area_fraction=float(thresholds["min_area_fraction"]["value"]),
         )
@@ -153,16 +237,85 @@ def read_model(card: ModelCard) -> bytes:
     return content
 
 
-def letterbox(rgb: Pixels, size: tuple[int, int], grey: int) -> tuple[Pixels, tuple[slice, slice]]:
-    """Fit a picture into (width, height) with its aspect kept; also returns where it lies inside."""
-    width, height = size
-    shrink = min(width / rgb.shape[1], height / rgb.shape[0])
-    inner_width, inner_height = round(rgb.shape[1] * shrink), round(rgb.shape[0] * shrink)
-    left, top = (width - inner_width) // 2, (height - inner_height) // 2
-    inside = slice(top, top + inner_height), slice(left, left + inner_width)
-    boxed = np.full((height, width, 3), grey, np.uint8)
-    boxed[inside] = cv2.resize(rgb, (inner_width, inner_height), interpolation=cv2.INTER_AREA)
-    return boxed, inside
+def outputs_by_meaning(card: ModelCard, outputs: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The three outputs by how many channels they have; raises ConfigError where they are not there."""
+    channels = {"classes": CLASSES * FINE * FINE, "landmarks": len(card.landmarks), "scene": len(card.scenes)}
+    found = {
+        name: [output for output in outputs if int(output["shape"][-1]) == count]
+        for name, count in channels.items()
+    }
+    wrong = [name for name, matching in found.items() if len(matching) != 1]
+    if wrong:
+        raise ConfigError(
+            f"{card.path}: its outputs are not those of its card: {', '.join(wrong)}",
+            "install the model again",
+        )
+    return {name: matching[0] for name, matching in found.items()}
+
+
+def other_hand(name: str) -> str:
+    """The landmark that a mirrored picture shows in its place."""
+    if name.endswith("_left"):
+        return name.removesuffix("_left") + "_right"
+    return name.removesuffix("_right") + "_left" if name.endswith("_right") else name
+
+
+def whole_frame(size: tuple[int, int], input_size: tuple[int, int]) -> Frame:
+    """The whole of a picture of (width, height), its aspect kept, in the middle of the input."""
+    return fitted_frame((0, 0, *size), input_size)
+
+
+def fitted_frame(crop: tuple[int, int, int, int], input_size: tuple[int, int]) -> Frame:
+    """A part of a picture, its aspect kept, in the middle of the input."""
+    width, height = crop[2] - crop[0], crop[3] - crop[1]
+    shrink = min(input_size[0] / width, input_size[1] / height)
+    # Even numbers, so that the frame falls on whole cells of the coarser maps.
+    across, down = max(2, 2 * round(width * shrink / 2)), max(2, 2 * round(height * shrink / 2))
+    left, top = (input_size[0] - across) // 4 * 2, (input_size[1] - down) // 4 * 2
+    return Frame(crop, (left, top, left + across, top + down))
+
+
+def closer_frame(
+    labels: Pixels, whole: Frame, size: tuple[int, int], input_size: tuple[int, int]
+) -> Frame | None:
+    """The goat with a margin around it; None where there is no goat, or where it fills the picture anyway.
+
+    labels  (H, W)  of the whole picture
+    """
+    goat = (keep_large_parts(labels) != Label.BACKGROUND).astype(np.uint8)
+    left, top, width, height = cv2.boundingRect(goat)
+    if min(width, height) < 8:
+        return None
+    aspect = input_size[0] / input_size[1]
+    across = max(width, height * aspect) * (1 + 2 * CLOSE_MARGIN)
+    down = across / aspect
+    # Where the goat stands near the border the frame ends there.
+    x, y = left + width / 2, top + height / 2
+    crop = (
+        max(0, round(x - across / 2)),
+        max(0, round(y - down / 2)),
+        min(size[0], round(x + across / 2)),
+        min(size[1], round(y + down / 2)),
+    )
+    frame = fitted_frame(crop, input_size)
+    return frame if frame.enlarged > WORTH_A_SECOND_LOOK * whole.enlarged else None
+
+
+def framed(rgb: Pixels, frame: Frame, input_size: tuple[int, int], grey: int) -> Pixels:
+    """(H, W, 3) input that shows the frame, grey around it."""
+    left, top, right, bottom = frame.crop
+    x0, y0, x1, y1 = frame.inside
+    boxed = np.full((input_size[1], input_size[0], 3), grey, np.uint8)
+    method = cv2.INTER_AREA if frame.enlarged < 1 else cv2.INTER_LINEAR
+    boxed[y0:y1, x0:x1] = cv2.resize(rgb[top:bottom, left:right], (x1 - x0, y1 - y0), interpolation=method)
+    return boxed
+
+
+def unpacked(cells: Floats) -> Floats:
+    """(h, w, FINE * FINE * 3) as the network packs it -> (FINE h, FINE w, 3) logits side by side."""
+    height, width = cells.shape[:2]
+    apart = cells.reshape(height, width, FINE, FINE, CLASSES)
+    return apart.transpose(0, 2, 1, 3, 4).reshape(FINE * height, FINE * width, CLASSES)
 
 
 def quantised(rgb: Pixels, tensor: Mapping[str, Any]) -> npt.NDArray[Any]:
@@ -182,22 +335,54 @@ def dequantised(values: npt.NDArray[Any], tensor: Mapping[str, Any]) -> Floats:
     return np.asarray((values.astype(np.float32) - zero_point) * scale, np.float32)
 
 
+def softmax(logits: Floats, axis: int) -> Floats:
+    odds = np.exp(logits - logits.max(axis=axis, keepdims=True))
+    return np.asarray(odds / odds.sum(axis=axis, keepdims=True), np.float32)
+
+
+def inside(glance: Glance) -> Floats:
+    """The classes' logits where the frame shows the picture, not the grey around it."""
+    left, top, right, bottom = (edge // 2 for edge in glance.frame.inside)
+    return glance.classes[top:bottom, left:right]
+
+
 def goat_confidence(logits: Floats) -> float:
     """How sure the network is of its goat pixels, times the share of them that hangs together."""
     is_goat = np.argmax(logits, axis=2) != Label.BACKGROUND
     if not is_goat.any():
         return 0.0
-    odds = np.exp(logits - logits.max(axis=2, keepdims=True))
-    p_goat = 1 - odds[..., 0] / odds.sum(axis=2)
+    p_goat = 1 - softmax(logits, axis=2)[..., 0]
     _, _, stats, _ = cv2.connectedComponentsWithStats(is_goat.astype(np.uint8))
     largest_share = stats[1:, cv2.CC_STAT_AREA].max() / is_goat.sum()
     return float(p_goat[is_goat].mean() * largest_share)
 
 
-def label_pixels(logits: Floats, size: tuple[int, int]) -> Pixels:
-    """The likeliest label of each pixel; interpolating logits keeps the outline smooth between network pixels."""
-    fine = cv2.resize(logits, size, interpolation=cv2.INTER_LINEAR)
+def label_frame(glance: Glance) -> Pixels:
+    """The likeliest label of each pixel of the frame's part of the picture.
+
+    Interpolating logits keeps the outline smooth between the network's pixels.
+    """
+    fine = cv2.resize(inside(glance), glance.frame.size, interpolation=cv2.INTER_LINEAR)
     return np.asarray(np.argmax(fine, axis=2), np.uint8)
+
+
+def find_landmarks(glance: Glance, names: Sequence[str]) -> dict[str, Landmark]:
+    """Where each landmark's map is strongest, to a fraction of a cell; all of them, each with its confidence."""
+    height, width, count = glance.landmarks.shape
+    shares = softmax(glance.landmarks.reshape(-1, count), axis=0).reshape(height, width, count)
+    cell_px = glance.classes.shape[1] * 2 / width
+    found = {}
+    for index, name in enumerate(names):
+        row, column = divmod(int(np.argmax(shares[..., index])), width)
+        rows = slice(max(0, row - AROUND_PEAK), row + AROUND_PEAK + 1)
+        columns = slice(max(0, column - AROUND_PEAK), column + AROUND_PEAK + 1)
+        peak = shares[rows, columns, index]
+        mass = float(peak.sum())
+        y = float((peak.sum(axis=1) @ np.arange(rows.start, rows.start + peak.shape[0])) / mass)
+        x = float((peak.sum(axis=0) @ np.arange(columns.start, columns.start + peak.shape[1])) / mass)
+        point = glance.frame.to_picture((x + 0.5) * cell_px - 0.5, (y + 0.5) * cell_px - 0.5)
+        found[name] = Landmark(*point, mass)
+    return found
 
 
 def keep_large_parts(mask: Pixels) -> Pixels:

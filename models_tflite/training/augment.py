@@ -6,7 +6,7 @@ so that a seed gives the same pictures again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,60 +14,206 @@ import cv2
 import numpy as np
 
 from edge.records import Pixels
-from models_tflite.training.dataset import Sample, resize
+from models_tflite.training.dataset import LANDMARKS, SCENES, Sample, resize
 
 Rng = np.random.Generator
 Floats = np.ndarray[Any, np.dtype[np.float32]]
 
 WIDTH, HEIGHT = 256, 192
 GREY = 114
-NEGATIVE_SHARE = 0.12
+NEGATIVE_SHARE = 0.08
 PASTE_SHARE = 0.25
-# So many pictures stay close to what a station takes: a small network learns them sooner.
-MILD_SHARE = 0.5
+# So many pictures stay close to what a station takes; so many are the station's second, closer look.
+MILD_SHARE = 0.3
+CLOSE_SHARE = 0.35
+# The closer look leaves this much of the goat's box around it, each side; what the station does is in the middle.
+CLOSE_MARGIN = (0.02, 0.3)
+SECOND_GOAT_SHARE = 0.06
+HALF_GOAT_SHARE = 0.06
+# With less of the goat than the first it counts as a part, with more than the second as whole; between
+# the two nobody could say.
+PART_BELOW, WHOLE_ABOVE = 0.6, 0.7
 THIN_PX = (2, 13)  # bars up to 80 px in a photograph of 1600 px are labelled across
 WIDE_PX = (24, 80)  # boxes, beams and posts from 150 px hide what is behind
+UNKNOWN = -1
 
 
 @dataclass(slots=True)
 class Pool:
-    """What pictures are made from: backgrounds without a goat, and patches of hair."""
+    """What pictures are made from: backgrounds without a goat, patches of hair, second goats."""
 
     backgrounds: list[Pixels]
     hair: list[Pixels] = field(default_factory=list)
+    goats: list[Sample] = field(default_factory=list)
 
 
-def make_pair(sample: Sample, pool: Pool, rng: Rng) -> tuple[Pixels, Pixels]:
-    """One training pair from one sample: (192, 256, 3) picture and (192, 256) mask."""
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A picture as the network gets it, and what it should answer.
+
+    rgb        (192, 256, 3)
+    mask       (192, 256)  0 background, 1 body, 2 head
+    landmarks  (L, 2)  x, y in px, pixel centres at whole numbers; nan where not to be seen
+    scene      index in SCENES, or UNKNOWN
+    """
+
+    rgb: Pixels
+    mask: Pixels
+    landmarks: Floats
+    scene: int
+
+
+def make_pair(sample: Sample, pool: Pool, rng: Rng) -> Pair:
+    """One training pair from one sample."""
     if rng.random() < NEGATIVE_SHARE or not sample.has_goat:
-        rgb, mask = place_background(sample, pool, rng)
-    elif rng.random() < MILD_SHARE:
-        rgb, mask = warp(sample.rgb, sample.mask, mild_warp(sample, rng))
-        return (tone(rgb, rng, 0.5) if rng.random() < 0.7 else rgb), mask
+        return spoiled(background_pair(sample, pool, rng), rng)
+    frame = rng.choice(["mild", "close", "wild"], p=[MILD_SHARE, CLOSE_SHARE, 1 - MILD_SHARE - CLOSE_SHARE])
+    if frame == "mild":
+        pair = placed(sample, mild_warp(sample, rng), rng)
+        if rng.random() < 0.5:
+            return with_light_tone(pair, rng)
+    elif frame == "close":
+        pair = placed(sample, close_warp(sample, rng), rng)
     else:
-        rgb, mask = place(sample.rgb, sample.mask, sample.view, rng)
-        if rng.random() < 0.35:
-            rgb = recolour_coat(rgb, mask, pool, rng)
-        if rng.random() < PASTE_SHARE:
-            rgb = over(rgb, mask, random_background(pool, rng), rng)
-    rgb, mask = occlude(rgb, mask, rng)
-    return look_through_camera(light(rgb, rng), rng), mask
+        pair = placed(sample, random_warp(sample.rgb.shape[1], sample.rgb.shape[0], sample.view, rng), rng)
+    rgb = pair.rgb
+    if rng.random() < 0.35:
+        rgb = recolour_coat(rgb, pair.mask, pool, rng)
+    if rng.random() < PASTE_SHARE and pair.mask.any():
+        rgb = over(rgb, pair.mask, random_background(pool, rng), rng)
+    pair = Pair(rgb, pair.mask, pair.landmarks, pair.scene)
+    if pool.goats and rng.random() < SECOND_GOAT_SHARE:
+        pair = with_second_goat(pair, pool, rng)
+    elif rng.random() < HALF_GOAT_SHARE:
+        pair = cut_in_half(pair, pool, rng)
+    return spoiled(pair, rng)
 
 
-def place_background(sample: Sample, pool: Pool, rng: Rng) -> tuple[Pixels, Pixels]:
+def with_light_tone(pair: Pair, rng: Rng) -> Pair:
+    """Hardly changed: a small network learns the common case sooner."""
+    rgb = tone(pair.rgb, rng, 0.5) if rng.random() < 0.7 else pair.rgb
+    return Pair(rgb, pair.mask, pair.landmarks, pair.scene)
+
+
+def spoiled(pair: Pair, rng: Rng) -> Pair:
+    """Things in front, other light, another camera."""
+    rgb, mask = occlude(pair.rgb, pair.mask, rng)
+    landmarks = still_seen(pair.landmarks, pair.mask, mask)
+    left = np.count_nonzero(mask) / max(np.count_nonzero(pair.mask), 1)
+    rgb = look_through_camera(light(rgb, rng), rng)
+    return Pair(rgb, mask, landmarks, scene_with(pair.scene, left if pair.mask.any() else 1.0))
+
+
+def scene_with(scene: int, share: float) -> int:
+    """What a picture of one goat shows when only a share of it is left."""
+    if scene != SCENES.index("one") or share > WHOLE_ABOVE:
+        return scene
+    return SCENES.index("part") if share < PART_BELOW else UNKNOWN
+
+
+def still_seen(landmarks: Floats, before: Pixels, after: Pixels) -> Floats:
+    """The landmarks without those over which something wide was laid."""
+    kept = landmarks.copy()
+    for index, (x, y) in enumerate(landmarks):
+        if np.isfinite(x) and 0 <= x < WIDTH - 0.5 and 0 <= y < HEIGHT - 0.5:
+            around = (slice(max(round(y) - 2, 0), round(y) + 3), slice(max(round(x) - 2, 0), round(x) + 3))
+            if before[around].any() and not after[around].any():
+                kept[index] = np.nan
+    return kept
+
+
+def background_pair(sample: Sample, pool: Pool, rng: Rng) -> Pair:
     """A picture with no goat: an empty scene, a texture, noise or a plain colour."""
-    if not sample.has_goat and rng.random() < 0.7:
-        return place(sample.rgb, sample.mask, sample.view, rng)
-    return random_background(pool, rng), np.zeros((HEIGHT, WIDTH), np.uint8)
+    nowhere = np.full((len(LANDMARKS), 2), np.nan, np.float32)
+    empty = np.zeros((HEIGHT, WIDTH), np.uint8)
+    if sample.has_goat or rng.random() < 0.2:
+        return Pair(random_background(pool, rng), empty, nowhere, SCENES.index("none"))
+    matrix = random_warp(sample.rgb.shape[1], sample.rgb.shape[0], sample.view, rng)
+    rgb, _ = warp(sample.rgb, sample.mask, matrix, plain_border=bool(rng.random() < 0.7))
+    return Pair(rgb, empty, nowhere, SCENES.index("none"))
+
+
+def with_second_goat(pair: Pair, pool: Pool, rng: Rng) -> Pair:
+    """Another goat of about that size laid beside, before or behind: the picture shows several."""
+    other = pool.goats[rng.integers(len(pool.goats))]
+    second = placed(other, close_warp(other, rng, margin=(0.1, 1.0)), rng)
+    both = np.count_nonzero(pair.mask), np.count_nonzero(second.mask)
+    if min(both) < 0.25 * max(both) or min(both) < 500:
+        return pair
+    nearer, farther = (second, pair) if rng.random() < 0.5 else (pair, second)
+    free = np.count_nonzero((farther.mask > 0) & (nearer.mask == 0)) / np.count_nonzero(farther.mask)
+    alpha = cv2.GaussianBlur((nearer.mask > 0).astype(np.float32), (0, 0), rng.uniform(0.4, 1.2))[..., None]
+    rgb = as_pixels(farther.rgb * (1 - alpha) + nearer.rgb * alpha)
+    mask = np.where(nearer.mask > 0, nearer.mask, farther.mask).astype(np.uint8)
+    nowhere = np.full_like(pair.landmarks, np.nan)
+    return Pair(rgb, mask, nowhere, SCENES.index("several") if free > 0.3 else UNKNOWN)
+
+
+def cut_in_half(pair: Pair, pool: Pool, rng: Rng) -> Pair:
+    """One side of the goat behind something wide, as when it walks in or out."""
+    columns = np.flatnonzero(pair.mask.any(axis=0))
+    if len(columns) < 20:
+        return pair
+    edge = int(columns[0] + rng.uniform(0.3, 0.7) * (columns[-1] - columns[0]))
+    hidden = np.zeros(pair.mask.shape, bool)
+    if rng.random() < 0.5:
+        hidden[:, :edge] = True
+    else:
+        hidden[:, edge:] = True
+    rgb = np.where(hidden[..., None], random_background(pool, rng), pair.rgb)
+    mask = np.where(hidden, 0, pair.mask).astype(np.uint8)
+    left = np.count_nonzero(mask) / np.count_nonzero(pair.mask)
+    return Pair(rgb, mask, still_seen(pair.landmarks, pair.mask, mask), scene_with(pair.scene, left))
 
 
 # --- where things are --------------------------------------------------------------------------
 
 
-def place(rgb: Pixels, mask: Pixels, view: str, rng: Rng) -> tuple[Pixels, Pixels]:
-    """Move, turn, scale, mirror and tilt picture and mask alike into the network's frame."""
-    matrix = random_warp(rgb.shape[1], rgb.shape[0], view, rng)
-    return warp(rgb, mask, matrix, plain_border=bool(rng.random() < 0.7))
+def placed(sample: Sample, matrix: Floats, rng: Rng) -> Pair:
+    """Picture, mask and landmarks alike through one homography (3, 3) into the network's frame."""
+    rgb, mask = warp(sample.rgb, sample.mask, matrix, plain_border=bool(rng.random() < 0.7))
+    landmarks = moved_landmarks(sample.landmarks, matrix)
+    scene = UNKNOWN if sample.scene is None else SCENES.index(sample.scene)
+    return Pair(rgb, mask, landmarks, scene_with(scene, share_inside(sample.mask, matrix)))
+
+
+def moved_landmarks(landmarks: Mapping[str, tuple[float, float]], matrix: Floats) -> Floats:
+    """(L, 2) px after the homography; a mirrored goat's left is its right. Outside of the frame: nan."""
+    mirrored = np.linalg.det(matrix[:2, :2]) < 0
+    points = np.full((len(LANDMARKS), 2), np.nan, np.float32)
+    for name, point in landmarks.items():
+        if name in LANDMARKS:
+            points[LANDMARKS.index(other_hand(name) if mirrored else name)] = point
+    moved = through(points, matrix)
+    inside = (
+        (moved[:, 0] > -0.5)
+        & (moved[:, 0] < WIDTH - 0.5)
+        & (moved[:, 1] > -0.5)
+        & (moved[:, 1] < HEIGHT - 0.5)
+    )
+    moved[~inside] = np.nan
+    return moved
+
+
+def other_hand(name: str) -> str:
+    if name.endswith("_left"):
+        return name.removesuffix("_left") + "_right"
+    return name.removesuffix("_right") + "_left" if name.endswith("_right") else name
+
+
+def through(points: Floats, matrix: Floats) -> Floats:
+    """(N, 2) points through a homography."""
+    homogeneous = np.column_stack([points, np.ones(len(points))]) @ matrix.T
+    return np.asarray(homogeneous[:, :2] / homogeneous[:, 2:], np.float32)
+
+
+def share_inside(mask: Pixels, matrix: Floats) -> float:
+    """Which share of the goat the network's frame still holds, 0..1."""
+    rows, columns = np.nonzero(mask[::6, ::6])
+    if len(rows) == 0:
+        return 0.0
+    x, y = through(np.column_stack([columns, rows]).astype(np.float32) * 6, matrix).T
+    return float(np.mean((x >= 0) & (x < WIDTH) & (y >= 0) & (y < HEIGHT)))
 
 
 def warp(rgb: Pixels, mask: Pixels, matrix: Floats, plain_border: bool = True) -> tuple[Pixels, Pixels]:
@@ -129,6 +275,23 @@ def mild_warp(sample: Sample, rng: Rng) -> Floats:
     side = mirror_matrix() if rng.random() < 0.5 else np.eye(3)
     matrix = np.vstack([turn, [0, 0, 1]]) @ side @ fit_matrix(sample.rgb.shape[1], sample.rgb.shape[0])
     return np.asarray(matrix, np.float32)
+
+
+def close_warp(sample: Sample, rng: Rng, margin: tuple[float, float] = CLOSE_MARGIN) -> Floats:
+    """The goat's box fills the frame but for a margin, as in the station's closer look."""
+    rows, columns = np.nonzero(sample.mask)
+    angle = rng.uniform(-7, 7) + (180 if sample.view == "top" and rng.random() < 0.5 else 0)
+    around = 1 + 2 * rng.uniform(*margin)
+    width, height = np.ptp(columns) + 1, np.ptp(rows) + 1
+    scale = min(WIDTH / (around * width), HEIGHT / (around * height))
+    # A kid far away would be enlarged to nothing but blur.
+    scale = min(scale, 2.5 * WIDTH / sample.rgb.shape[1])
+    middle = float(columns.min() + width / 2), float(rows.min() + height / 2)
+    turn = np.array(cv2.getRotationMatrix2D(middle, angle, scale))
+    turn[:, 2] += (WIDTH / 2 - middle[0], HEIGHT / 2 - middle[1])
+    turn[:, 2] += rng.uniform(-0.08, 0.08, 2) * (WIDTH, HEIGHT)
+    side = mirror_matrix() if rng.random() < 0.5 else np.eye(3)
+    return np.asarray(side @ np.vstack([turn, [0, 0, 1]]), np.float32)
 
 
 def mirror_matrix() -> Floats:
@@ -290,7 +453,12 @@ def recolour_coat(rgb: Pixels, mask: Pixels, pool: Pool, rng: Rng) -> Pixels:
     mean = float(shading[goat].mean()) if goat.any() else 128.0
     relative = np.clip(shading / max(mean, 20.0), 0.25, 2.0) ** rng.uniform(0.5, 1.0)
     coat = coat_colours(pool, rng)
-    if rng.random() < 0.45:
+    if rng.random() < 0.25 and goat.any():
+        # A white goat before a white panel, a black one over a black floor.
+        ring = cv2.dilate(goat.astype(np.uint8), np.ones((15, 15), np.uint8)).astype(bool) & ~goat
+        behind = rgb[ring].mean(axis=0) if ring.any() else np.full(3, 128.0)
+        coat = behind * rng.uniform(0.8, 1.25) + grain(rng) * rng.uniform(2, 15)
+    elif rng.random() < 0.45:
         patch = grain(rng)[..., :1] > rng.uniform(-0.4, 0.4)
         if rng.random() < 0.4:
             patch = (mask == 2)[..., None]
@@ -360,6 +528,7 @@ def as_pixels(values: np.ndarray[Any, Any]) -> Pixels:
 
 
 def pool_of(samples: Sequence[Sample], hair: Sequence[Pixels] = ()) -> Pool:
-    """Backgrounds from samples (goats painted out) and hair shrunk to the network's scale."""
+    """Backgrounds from samples (goats painted out), second goats, and hair shrunk to the network's scale."""
     shrunk = [resize(patch, min(1.0, 64 / min(patch.shape[:2]))) for patch in hair]
-    return Pool([without_goat(sample) for sample in samples], shrunk)
+    goats = [sample for sample in samples if sample.scene == "one"]
+    return Pool([without_goat(sample) for sample in samples], shrunk, goats)

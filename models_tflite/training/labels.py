@@ -11,7 +11,15 @@ import cv2
 import numpy as np
 
 from edge.records import Label, Pixels
-from models_tflite.training.dataset import DatasetError, Sample, known_view, read_json, read_rgb, resize
+from models_tflite.training.dataset import (
+    DatasetError,
+    Sample,
+    known_view,
+    read_json,
+    read_rgb,
+    resize,
+    scaled,
+)
 
 LABEL_OF_CLASS = {"body": Label.BODY, "head": Label.HEAD}
 # In a landmarks.json the widest row of a front picture is marked by the picture's left and right; an
@@ -65,7 +73,11 @@ class Photograph:
         scale = 1.0 if longest_px is None else min(1.0, longest_px / max(self.size))
         if scale < 1.0:
             rgb = resize(rgb, scale)
-        return Sample(rgb, self.draw_mask(rgb.shape[1], rgb.shape[0]), self.view, self.name)
+        size = rgb.shape[1], rgb.shape[0]
+        landmarks = scaled(self.landmarks, self.size, size)
+        # Of a goat of which a part is hidden nobody has said how much.
+        scene = None if self.truncated else "one"
+        return Sample(rgb, self.draw_mask(*size), self.view, self.name, landmarks, scene)
 
     def draw_mask(self, width: int, height: int) -> Pixels:
         """(height, width) mask; where the head lies in front of the body, the pixels are head."""

@@ -1,108 +1,122 @@
-"""The network: a MobileNetV2-like U-Net, small enough for a Raspberry Pi.
+"""The network: a U-Net of plain 3x3 convolutions, one for all three views.
 
-Every operator is one that int8 XNNPACK runs: convolutions with ReLU6, additions, bilinear
-upsampling and concatenation. The last stage before the output works at half resolution.
+Plain convolutions instead of depthwise ones: on a processor the former train at a multiple of the
+speed for the same arithmetic, and int8 XNNPACK runs both well. Every operator is one that int8
+XNNPACK runs: convolutions with ReLU6, additions, bilinear upsampling, an average over the picture.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
+
+from models_tflite.training.dataset import LANDMARKS, SCENES
 
 INPUT_WIDTH = 256
 INPUT_HEIGHT = 192
 CLASSES = ("background", "body", "head")
+# Classes come at half the input's resolution, packed as FINE x FINE cells per feature pixel.
+FINE = 2
+CHANNELS = (16, 32, 64, 96, 128)
+BLOCKS = (1, 2, 2, 2)
 
 
-def conv(inputs: int, outputs: int, kernel: int = 3, stride: int = 1, groups: int = 1) -> nn.Sequential:
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the network says of a batch.
+
+    classes    (N, 3, 96, 128)  logits of background, body, head
+    landmarks  (N, L, 48, 64)   logits of where each landmark lies, by softmax over the 48 x 64 cells
+    scene      (N, 4)           logits of none, one whole goat, part of one, several
+    """
+
+    classes: Tensor
+    landmarks: Tensor
+    scene: Tensor
+
+
+def conv(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
     """Convolution, batch normalisation, ReLU6."""
     return nn.Sequential(
-        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False),
+        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False),
         nn.BatchNorm2d(outputs),
         nn.ReLU6(inplace=True),
     )
 
 
-def linear(inputs: int, outputs: int) -> nn.Sequential:
-    """1x1 convolution without activation: the bottleneck of an inverted residual."""
-    return nn.Sequential(nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs))
+class Residual(nn.Module):  # type: ignore[misc, unused-ignore]
+    """Two convolutions beside a short cut (He et al. 2016, basic block)."""
 
-
-class InvertedResidual(nn.Module):  # type: ignore[misc, unused-ignore]
-    """Widen, look around in each channel, narrow; add the input where the shapes agree."""
-
-    def __init__(self, inputs: int, outputs: int, expand: int, stride: int = 1) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
-        hidden = inputs * expand
-        self.adds = stride == 1 and inputs == outputs
-        self.layers = nn.Sequential(
-            conv(inputs, hidden, kernel=1),
-            conv(hidden, hidden, stride=stride, groups=hidden),
-            linear(hidden, outputs),
-        )
+        self.first = conv(width, width)
+        self.second = nn.Sequential(nn.Conv2d(width, width, 3, 1, 1, bias=False), nn.BatchNorm2d(width))
 
     def forward(self, features: Tensor) -> Tensor:
-        out: Tensor = self.layers(features)
-        return features + out if self.adds else out
+        return functional.relu6(features + self.second(self.first(features)))
 
 
 class Join(nn.Module):  # type: ignore[misc, unused-ignore]
-    """Double the resolution, put the encoder's features of that size beside, mix."""
+    """Double the resolution, add the encoder's features of that size, refine."""
 
-    def __init__(self, coarse: int, fine: int, outputs: int) -> None:
+    def __init__(self, coarse: int, fine: int) -> None:
         super().__init__()
-        both = coarse + fine
+        self.narrow = conv(coarse, fine, kernel=1)
         self.upsample = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False)
-        self.mix = nn.Sequential(
-            conv(both, both, groups=both),
-            conv(both, outputs, kernel=1),
-            conv(outputs, outputs, groups=outputs),
-            conv(outputs, outputs, kernel=1),
-        )
+        self.skip = conv(fine, fine, kernel=1)
+        self.refine = Residual(fine)
 
     def forward(self, coarse: Tensor, fine: Tensor) -> Tensor:
-        mixed: Tensor = self.mix(torch.cat([self.upsample(coarse), fine], dim=1))
+        mixed: Tensor = self.refine(self.upsample(self.narrow(coarse)) + self.skip(fine))
         return mixed
 
 
-def stage(inputs: int, outputs: int, expand: int, blocks: int) -> nn.Sequential:
-    """Halve the resolution, then refine."""
-    first = InvertedResidual(inputs, outputs, expand, stride=2)
-    rest = [InvertedResidual(outputs, outputs, expand) for _ in range(blocks - 1)]
-    return nn.Sequential(first, *rest)
-
-
 class GoatNet(nn.Module):  # type: ignore[misc, unused-ignore]
-    """Pixels to classes, one network for all views.
+    """One look at a picture: (N, 3, 192, 256) RGB in 0..1 to three maps, packed as the station gets them.
 
-    input    (N, 3, 192, 256)  RGB in 0..1; the first convolution learns its own normalisation
-    returns  (N, 3, 192, 256)  logits of background, body, head
+    returns  classes (N, 12, 48, 64), landmarks (N, L, 48, 64), scene (N, 4, 1, 1); `unpacked` gives them meaning
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem = conv(3, 16, stride=2)
-        self.down4 = stage(16, 24, expand=3, blocks=2)
-        self.down8 = stage(24, 32, expand=4, blocks=3)
-        self.down16 = stage(32, 64, expand=4, blocks=3)
-        self.down32 = stage(64, 96, expand=4, blocks=3)
-        self.join16 = Join(96, 64, 64)
-        self.join8 = Join(64, 32, 40)
-        self.join4 = Join(40, 24, 32)
-        self.join2 = Join(32, 16, 24)
-        self.classify = nn.Conv2d(24, len(CLASSES), 1)
-        self.upsample = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False)
+        at4, at8, at16, at32 = CHANNELS[1:]
+        self.stem = conv(3, CHANNELS[0], stride=2)
+        self.down = nn.ModuleList(
+            nn.Sequential(conv(above, here, stride=2), *(Residual(here) for _ in range(blocks)))
+            for above, here, blocks in zip(CHANNELS, CHANNELS[1:], BLOCKS, strict=False)
+        )
+        self.join16, self.join8, self.join4 = Join(at32, at16), Join(at16, at8), Join(at8, at4)
+        self.classes = nn.Conv2d(at4, len(CLASSES) * FINE * FINE, 3, padding=1)
+        self.landmarks = nn.Conv2d(at4, len(LANDMARKS), 1)
+        self.scene = nn.Sequential(conv(at32, at32, kernel=1), nn.Conv2d(at32, len(SCENES), 1))
 
-    def forward(self, picture: Tensor) -> Tensor:
+    def forward(self, picture: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         at2 = self.stem(picture)
-        at4 = self.down4(at2)
-        at8 = self.down8(at4)
-        at16 = self.down16(at8)
-        deep = self.join16(self.down32(at16), at16)
-        fine = self.join2(self.join4(self.join8(deep, at8), at4), at2)
-        logits: Tensor = self.upsample(self.classify(fine))
-        return logits
+        at4 = self.down[0](at2)
+        at8 = self.down[1](at4)
+        at16 = self.down[2](at8)
+        at32 = self.down[3](at16)
+        fine = self.join4(self.join8(self.join16(at32, at16), at8), at4)
+        whole = functional.adaptive_avg_pool2d(at32, 1)
+        return self.classes(fine), self.landmarks(fine), self.scene(whole)
+
+
+def unpacked(packed: tuple[Tensor, Tensor, Tensor]) -> Seen:
+    """The network's three maps as float logits; the cells of `classes` side by side."""
+    cells, landmarks, scene = (part.float() for part in packed)
+    count, _, height, width = cells.shape
+    cells = cells.view(count, FINE, FINE, len(CLASSES), height, width)
+    classes = cells.permute(0, 3, 4, 1, 5, 2).reshape(count, len(CLASSES), FINE * height, FINE * width)
+    return Seen(classes, landmarks, scene.flatten(1))
 
 
 def parameter_count(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
+
+
+def trainer_device() -> torch.device:
+    """The GPU where there is one, else the processor."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")

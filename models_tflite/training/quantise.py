@@ -23,11 +23,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from edge.records import VIEWS, Pixels
-from edge.segment import letterbox, new_interpreter, quantised
+from edge.records import VIEWS, Label, Picture, Pixels
+from edge.segment import Interpreter, Segmenter, framed, new_interpreter, read_card, whole_frame
 from models_tflite.training import dataset, labels
 from models_tflite.training.augment import GREY, Pool, make_pair, pool_of
-from models_tflite.training.dataset import DatasetError, Sample
+from models_tflite.training.dataset import LANDMARKS, SCENES, DatasetError, Sample
 from models_tflite.training.network import CLASSES, INPUT_HEIGHT, INPUT_WIDTH, GoatNet, parameter_count
 from models_tflite.training.train import load_checkpoint
 
@@ -53,36 +53,40 @@ class Calibration:
 
 
 def calibration_pictures(options: argparse.Namespace, held_out: Sequence[str], count: int) -> Calibration:
-    """Plain and augmented photographs (never of held-out goats), plain simulated pictures."""
+    """What the network will be shown: photographs (never of held-out goats) and simulated pictures, as they
+    are, closer, and changed as in training."""
+    rng = np.random.default_rng(7)
     samples = []
     if options.photographs or os.environ.get(dataset.PHOTOGRAPHS_VARIABLE):
         photographs = labels.read_labelled(dataset.photographs_folder(options.photographs))
         chosen = [photo for photo in photographs if photo.goat not in held_out]
         samples = [photo.load(dataset.TRAINING_SIDE_PX) for photo in chosen]
-    rng = np.random.default_rng(7)
-    pictures = [boxed(sample.rgb) for sample in samples]
-    pool = pool_of(samples) if samples else Pool([])
-    pictures += [make_pair(samples[k % len(samples)], pool, rng)[0] for k in range(3 * len(samples))]
-    simulated = []
-    if options.simulated is not None:
-        listed = [picture for picture in dataset.read_simulated(options.simulated) if not picture.held_out]
-        wanted = rng.permutation(len(listed))[: max(count - len(pictures), count // 2)]
-        simulated = [boxed(listed[index].load(512).rgb) for index in wanted]
-    every = pictures + simulated
-    if len(every) < FEWEST_CALIBRATION_PICTURES // 2:
-        raise DatasetError(f"{len(every)} calibration pictures are too few", "give --simulated as well")
-    return Calibration(np.stack(every).astype(np.float32) / 255, len(pictures), len(simulated))
+    listed = [
+        one for folder in options.simulated for one in dataset.read_simulated(folder) if not one.held_out
+    ]
+    wanted = rng.permutation(len(listed))[: max(count // 2, count - 4 * len(samples))]
+    simulated = [listed[index].load(dataset.TRAINING_SIDE_PX) for index in wanted]
+    every = samples + simulated
+    pictures = [boxed(sample.rgb) for sample in every]
+    pool = pool_of(every[:50])
+    pictures += [
+        make_pair(sample, pool, rng).rgb for sample in 3 * samples + simulated[: len(simulated) // 2]
+    ]
+    if len(pictures) < FEWEST_CALIBRATION_PICTURES // 2:
+        raise DatasetError(f"{len(pictures)} calibration pictures are too few", "give --simulated as well")
+    return Calibration(np.stack(pictures).astype(np.float32) / 255, len(samples), len(simulated))
 
 
 def boxed(rgb: Pixels) -> Pixels:
-    return letterbox(rgb, (INPUT_WIDTH, INPUT_HEIGHT), GREY)[0]
+    size = INPUT_WIDTH, INPUT_HEIGHT
+    return framed(rgb, whole_frame((rgb.shape[1], rgb.shape[0]), size), size, GREY)
 
 
 def convert_to_float(network: GoatNet, path: Path) -> None:
     """A float TFLite file with channels last at both ends."""
     import litert_torch
 
-    channels_last = litert_torch.to_channel_last_io(network.eval(), args=[0], outputs=[0])
+    channels_last = litert_torch.to_channel_last_io(network.eval(), args=[0], outputs=[0, 1, 2])
     sample = (torch.rand(1, INPUT_HEIGHT, INPUT_WIDTH, 3),)
     litert_torch.convert(channels_last.eval(), sample).export(str(path))
 
@@ -108,53 +112,48 @@ def convert_to_int8(float_model: Path, path: Path, calibration: Calibration) -> 
     beside.replace(path)
 
 
-def check(float_model: Path, int8_model: Path, pictures: np.ndarray[Any, Any]) -> dict[str, float]:
-    """int8 against float on the same pictures: agreement of the masks, and time of one inference."""
-    exact, rounded = Runner(float_model), Runner(int8_model)
+def check(float_model: Path, card_path: Path, samples: Sequence[Sample]) -> dict[str, float]:
+    """int8 against float on the same pictures, both as the station uses them."""
+    card = read_card(card_path)
+    exact, rounded = Segmenter(card, loaded(float_model)), Segmenter(card, loaded(card.path))
     agreement = []
-    for picture in pictures:
-        one, other = exact.labels(picture), rounded.labels(picture)
-        union = np.logical_or(one > 0, other > 0).sum()
+    for sample in samples:
+        picture = Picture(sample.rgb, (sample.rgb.shape[1], sample.rgb.shape[0]))
+        one, other = (network.segment(picture, sample.view).mask for network in (exact, rounded))
+        union = np.count_nonzero((one != Label.BACKGROUND) | (other != Label.BACKGROUND))
         if union > 200:
-            agreement.append(np.logical_and(one > 0, other > 0).sum() / union)
+            agreement.append(np.count_nonzero((one != 0) & (other != 0)) / union)
+    picture = boxed(samples[0].rgb)
     return {
-        "float_ms": exact.median_ms(pictures[0]),
-        "int8_ms": rounded.median_ms(pictures[0]),
+        "float_ms": median_ms(exact, picture),
+        "int8_ms": median_ms(rounded, picture),
         "int8_float_iou": float(np.mean(agreement)) if agreement else float("nan"),
     }
 
 
-class Runner:
+def loaded(path: Path) -> Interpreter:
     """One TFLite file, one thread."""
+    interpreter = new_interpreter(path.read_bytes(), 1)
+    interpreter.allocate_tensors()
+    return interpreter
 
-    def __init__(self, path: Path) -> None:
-        self.interpreter = new_interpreter(path.read_bytes(), 1)
-        self.interpreter.allocate_tensors()
-        self.input = self.interpreter.get_input_details()[0]
-        self.output = self.interpreter.get_output_details()[0]
 
-    def labels(self, picture: np.ndarray[Any, Any]) -> Pixels:
-        """(192, 256) classes of one (192, 256, 3) picture in 0..1."""
-        pixels = np.round(picture * 255).astype(np.uint8)
-        self.interpreter.set_tensor(self.input["index"], quantised(pixels, self.input)[np.newaxis])
-        self.interpreter.invoke()
-        logits = self.interpreter.get_tensor(self.output["index"])[0]
-        return np.asarray(np.argmax(logits, axis=2), np.uint8)
-
-    def median_ms(self, picture: np.ndarray[Any, Any], repeats: int = 30) -> float:
-        times = []
-        for _ in range(repeats):
-            began = time.perf_counter()
-            self.labels(picture)
-            times.append(time.perf_counter() - began)
-        return float(np.median(times)) * 1000
+def median_ms(network: Segmenter, picture: Pixels, repeats: int = 30) -> float:
+    times = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        network.run(picture)
+        times.append(time.perf_counter() - began)
+    return float(np.median(times)) * 1000
 
 
 def describe_tensors(path: Path) -> str:
-    """Input and output as the file has them."""
-    runner = Runner(path)
-    ends = (("input", runner.input), ("output", runner.output))
-    return ", ".join(f"{name} {np.dtype(end['dtype']).name} {end['quantization']}" for name, end in ends)
+    """Input and outputs as the file has them."""
+    interpreter = loaded(path)
+    ends = interpreter.get_input_details() + interpreter.get_output_details()
+    return ", ".join(
+        f"{list(end['shape'])} {np.dtype(end['dtype']).name} {end['quantization']}" for end in ends
+    )
 
 
 def write_card(path: Path, model: Path, about: dict[str, Any]) -> None:
@@ -176,6 +175,8 @@ def write_card(path: Path, model: Path, about: dict[str, Any]) -> None:
         "",
         "[output]",
         f"classes = {json.dumps(list(CLASSES))}",
+        f"landmarks = {json.dumps(list(LANDMARKS))}",
+        f"scenes = {json.dumps(list(SCENES))}",
         "",
         "[quantisation]",
         f'scheme = "{SCHEME}"',
@@ -208,9 +209,8 @@ def held_back(options: argparse.Namespace, held_out: Sequence[str]) -> list[Samp
     if held_out:
         photographs = labels.read_labelled(dataset.photographs_folder(options.photographs))
         samples += [photo.load(512) for photo in photographs if photo.goat in held_out]
-    if options.simulated is not None:
-        listed = dataset.read_simulated(options.simulated)
-        samples += [picture.load(512) for picture in listed if picture.held_out][:40]
+    for folder in options.simulated:
+        samples += [one.load(512) for one in dataset.read_simulated(folder) if one.held_out][:40]
     return samples
 
 
@@ -221,7 +221,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--into", type=Path, required=True, help="the .toml to write; the .tflite goes beside it"
     )
-    parser.add_argument("--simulated", type=Path)
+    parser.add_argument("--simulated", type=Path, nargs="+", default=[])
     parser.add_argument("--photographs", type=Path)
     parser.add_argument("--calibration-pictures", type=int, default=200)
     parser.add_argument(
@@ -254,7 +254,7 @@ def main() -> None:
     print(f"wrote {int8_model}, {int8_model.stat().st_size} bytes; {describe_tensors(int8_model)}")
     samples = held_back(options, held_out)
     if samples:
-        figures = check(float_model, int8_model, np.stack([boxed(sample.rgb) for sample in samples]) / 255)
+        figures = check(float_model, options.into, samples)
         print(", ".join(f"{name} {value:.4f}" for name, value in figures.items()))
 
 

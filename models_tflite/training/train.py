@@ -4,8 +4,8 @@
     python -m models_tflite.training.train finetune --base RUNS/base/network.pt --fold 0 --out RUNS/fold_0
     python -m models_tflite.training.train finetune --base RUNS/base/network.pt --fold all --out RUNS/final
 
-The same command goes on where it was interrupted. `pretrain` re-reads the index of a simulation
-that is still running. No photograph enters `pretrain`, so cross-validation stays honest.
+The same command goes on where it was interrupted. A GPU is used where there is one. No photograph
+enters `pretrain`, so cross-validation stays honest.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from __future__ import annotations
 import argparse
 import copy
 import math
+import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,46 +25,58 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.data import DataLoader, IterableDataset
 
 from edge.records import Pixels
 from models_tflite.training import dataset, labels
-from models_tflite.training.augment import Pool, make_pair, pool_of
+from models_tflite.training.augment import UNKNOWN, Pool, make_pair, pool_of
 from models_tflite.training.dataset import DatasetError, Sample, SimulatedPicture
 from models_tflite.training.labels import Photograph
-from models_tflite.training.network import GoatNet, parameter_count
+from models_tflite.training.network import GoatNet, Seen, parameter_count, trainer_device, unpacked
 
-BATCH = 8
-SIMULATED_SIDE_PX = 384
+BATCH = 16
+SIMULATED_SIDE_PX = 448
 CHECKPOINT_S = 60.0
-REREAD_STEPS = 100
-EMA_DECAY = 0.996
+EMA_DECAY = 0.997
 CLASS_WEIGHTS = (1.0, 1.0, 2.0)
 PHOTOGRAPH_SHARE = 0.5
+# A landmark's target is a bell of this width, in cells of its map (4 px of the network's input).
+LANDMARK_SPREAD = 1.0
+LANDMARK_WEIGHT, SCENE_WEIGHT = 0.08, 0.1
+# So many empty scenes serve as backgrounds, so many goats as second goats.
+POOL_SIZE = 200
 
 
 @dataclass(slots=True)
 class Source:
-    """What batches are drawn from: photographs in memory, simulated pictures as they are needed."""
+    """What batches are drawn from: photographs and simulated pictures, decoded once."""
 
     photographs: list[Sample] = field(default_factory=list)
-    simulated_folder: Path | None = None
+    simulated: list[SimulatedPicture] = field(default_factory=list)
     hair: list[Pixels] = field(default_factory=list)
     pool: Pool = field(default_factory=lambda: Pool([]))
-    simulated: list[SimulatedPicture] = field(default_factory=list)
     loaded: dict[Path, Sample] = field(default_factory=dict)
 
-    def reread(self) -> None:
-        """Notice simulated pictures made since; take empty scenes as backgrounds."""
-        if self.simulated_folder is not None:
-            listed = dataset.read_simulated(self.simulated_folder)
-            self.simulated = [picture for picture in listed if not picture.held_out]
-        empty = [self.load(picture) for picture in self.simulated if picture.negative][:150]
-        self.pool = pool_of(self.photographs + empty, self.hair)
+    @classmethod
+    def open(cls, photographs: list[Sample], folders: Sequence[Path], hair: list[Pixels]) -> Source:
+        """Read what is there now; the goats that are held out stay out."""
+        listed = [picture for folder in folders for picture in dataset.read_simulated(folder)]
+        source = cls(photographs, [picture for picture in listed if not picture.held_out], hair)
+        empty = [source.load(picture) for picture in source.simulated if picture.negative][:POOL_SIZE]
+        goats = [source.load(one) for one in source.simulated if one.scene == "one"][:POOL_SIZE]
+        source.pool = pool_of(photographs + empty, hair)
+        source.pool.goats += goats
+        return source
 
     def load(self, picture: SimulatedPicture) -> Sample:
         if picture.image not in self.loaded:
             self.loaded[picture.image] = picture.load(SIMULATED_SIDE_PX)
         return self.loaded[picture.image]
+
+    def load_all(self) -> None:
+        """Decode everything now, so that worker processes share it."""
+        for picture in self.simulated:
+            self.load(picture)
 
     def draw(self, rng: np.random.Generator) -> Sample:
         """One picture; photographs at their share, each view as often as the others."""
@@ -72,13 +85,6 @@ class Source:
             return self.photographs[balanced_index(self.photographs, rng)]
         return self.load(self.simulated[rng.integers(len(self.simulated))])
 
-    def batch(self, rng: np.random.Generator, size: int = BATCH) -> tuple[Tensor, Tensor]:
-        """(size, 3, 192, 256) pictures in 0..1 and (size, 192, 256) classes."""
-        pairs = [make_pair(self.draw(rng), self.pool, rng) for _ in range(size)]
-        pictures = torch.from_numpy(np.stack([rgb for rgb, _ in pairs])).permute(0, 3, 1, 2)
-        masks = torch.from_numpy(np.stack([mask for _, mask in pairs])).long()
-        return pictures.float() / 255, masks
-
 
 def balanced_index(samples: Sequence[Sample], rng: np.random.Generator) -> int:
     views = sorted({sample.view for sample in samples})
@@ -86,18 +92,98 @@ def balanced_index(samples: Sequence[Sample], rng: np.random.Generator) -> int:
     return int(rng.choice([index for index, sample in enumerate(samples) if sample.view == view]))
 
 
-def loss_of(logits: Tensor, classes: Tensor) -> Tensor:
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Pictures and what the network should say of them.
+
+    pictures   (N, 3, 192, 256)  0..1
+    shares     (N, 3, 96, 128)   how much of each cell is background, body, head
+    landmarks  (N, L, 2)         px of the picture, nan where not to be seen
+    scene      (N,)              index in SCENES, or UNKNOWN
+    """
+
+    pictures: Tensor
+    shares: Tensor
+    landmarks: Tensor
+    scene: Tensor
+
+    def on(self, device: torch.device) -> Batch:
+        pictures = self.pictures.to(device).float() / 255
+        pictures = pictures.contiguous(memory_format=torch.channels_last)
+        return Batch(
+            pictures, self.shares.to(device).float() / 4, self.landmarks.to(device), self.scene.to(device)
+        )
+
+
+class Batches(IterableDataset[Batch]):  # type: ignore[misc, unused-ignore]
+    """Batch after batch from a step on; a step's batch is the same whoever makes it."""
+
+    def __init__(self, source: Source, seed: int, first: int) -> None:
+        self.source, self.seed, self.first = source, seed, first
+
+    def __iter__(self) -> Iterator[Batch]:
+        worker = torch.utils.data.get_worker_info()
+        step = self.first + (worker.id if worker else 0)
+        while True:
+            yield self.batch(step)
+            step += worker.num_workers if worker else 1
+
+    def batch(self, step: int) -> Batch:
+        rng = np.random.default_rng([self.seed, step])
+        pairs = [make_pair(self.source.draw(rng), self.source.pool, rng) for _ in range(BATCH)]
+        pictures = torch.from_numpy(np.stack([pair.rgb for pair in pairs])).permute(0, 3, 1, 2)
+        masks = torch.from_numpy(np.stack([pair.mask for pair in pairs]))
+        landmarks = torch.from_numpy(np.stack([pair.landmarks for pair in pairs]))
+        return Batch(pictures, quarters(masks), landmarks, torch.tensor([pair.scene for pair in pairs]))
+
+
+def quarters(masks: Tensor) -> Tensor:
+    """(N, 192, 256) classes to (N, 3, 96, 128) uint8: how many of each cell's four pixels are of each class."""
+    of_class = torch.stack([masks == label for label in range(3)], dim=1).to(torch.uint8)
+    return (
+        of_class[:, :, ::2, ::2]
+        + of_class[:, :, 1::2, ::2]
+        + of_class[:, :, ::2, 1::2]
+        + of_class[:, :, 1::2, 1::2]
+    )
+
+
+def loss_of(seen: Seen, batch: Batch) -> Tensor:
+    """What the network is trained to make small: outline, landmarks and scene together."""
+    return (
+        outline_loss(seen.classes, batch.shares)
+        + LANDMARK_WEIGHT * landmark_loss(seen.landmarks, batch.landmarks)
+        + SCENE_WEIGHT * functional.cross_entropy(seen.scene, batch.scene, ignore_index=UNKNOWN)
+    )
+
+
+def outline_loss(logits: Tensor, shares: Tensor) -> Tensor:
     """Cross entropy with the head weighted up, plus soft Dice of goat and head over the batch."""
-    weights = torch.tensor(CLASS_WEIGHTS)
-    entropy = functional.cross_entropy(logits, classes, weights)
-    share = logits.softmax(dim=1)
-    goat = dice_loss(1 - share[:, 0], (classes > 0).float())
-    head = dice_loss(share[:, 2], (classes == 2).float())
+    weights = torch.tensor(CLASS_WEIGHTS, device=logits.device).view(1, -1, 1, 1)
+    entropy = -(weights * shares * logits.log_softmax(dim=1)).sum(dim=1).mean()
+    found = logits.softmax(dim=1)
+    goat = dice_loss(1 - found[:, 0], 1 - shares[:, 0])
+    head = dice_loss(found[:, 2], shares[:, 2])
     return entropy + goat + 0.5 * head
 
 
 def dice_loss(share: Tensor, truth: Tensor) -> Tensor:
-    return 1 - (2 * (share * truth).sum() + 100) / (share.sum() + truth.sum() + 100)
+    return 1 - (2 * (share * truth).sum() + 25) / (share.sum() + truth.sum() + 25)
+
+
+def landmark_loss(logits: Tensor, landmarks: Tensor) -> Tensor:
+    """Cross entropy between each landmark's map and a bell around where it is; hidden ones do not count."""
+    height, width = logits.shape[2:]
+    known = torch.isfinite(landmarks).all(dim=2)
+    cells = (torch.nan_to_num(landmarks) + 0.5) / 4 - 0.5
+    across = torch.arange(width, device=logits.device) - cells[..., :1]
+    down = torch.arange(height, device=logits.device) - cells[..., 1:]
+    bell_x = (-(across**2) / (2 * LANDMARK_SPREAD**2)).exp()
+    bell_y = (-(down**2) / (2 * LANDMARK_SPREAD**2)).exp()
+    bell = bell_y[..., :, None] * bell_x[..., None, :]
+    target = bell / bell.sum(dim=(2, 3), keepdim=True).clamp_min(1e-6)
+    entropy = -(target * logits.flatten(2).log_softmax(dim=2).view_as(logits)).sum(dim=(2, 3))
+    return (entropy * known).sum() / known.sum().clamp_min(1)
 
 
 @dataclass(slots=True)
@@ -112,7 +198,7 @@ class Run:
 
     @classmethod
     def begin(cls, start: dict[str, Any] | None, learning_rate: float) -> Run:
-        network = GoatNet().to(memory_format=torch.channels_last)
+        network = GoatNet().to(trainer_device(), memory_format=torch.channels_last)
         if start is not None:
             network.load_state_dict(start)
         smooth = copy.deepcopy(network).eval()
@@ -139,14 +225,15 @@ class Run:
         self.optimiser.load_state_dict(state["optimiser"])
         self.step, self.elapsed_s = int(state["step"]), float(state["elapsed_s"])
 
-    def update(self, pictures: Tensor, classes: Tensor, learning_rate: float) -> float:
+    def update(self, batch: Batch, learning_rate: float) -> float:
         """One step of gradient descent; returns the loss."""
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate
-        pictures = pictures.contiguous(memory_format=torch.channels_last)
-        with torch.autocast("cpu", torch.bfloat16, enabled=has_bfloat16()):
-            logits = self.network(pictures)
-        loss = loss_of(logits.float(), classes)
+        device = next(self.network.parameters()).device
+        batch = batch.on(device)
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda" or has_bfloat16()):
+            packed = self.network(batch.pictures)
+        loss = loss_of(unpacked(packed), batch)
         self.optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), 2.0)
@@ -188,15 +275,17 @@ def train(run: Run, source: Source, options: argparse.Namespace) -> None:
     """Train until the steps or the minutes are used up, saving a checkpoint every minute."""
     checkpoint = options.out / "checkpoint.pt"
     budget_s = options.minutes * 60
+    if options.workers:
+        source.load_all()
+    batches = iter(
+        DataLoader(Batches(source, options.seed, run.step), batch_size=None, num_workers=options.workers)
+    )
     began = saved = time.monotonic()
     before_s, losses = run.elapsed_s, []
-    flags = has_bfloat16()
-    print(f"{parameter_count(run.network)} parameters, from step {run.step}, bfloat16 {flags}", flush=True)
+    where = f"{trainer_device()}, bfloat16 {has_bfloat16()}"
+    print(f"{parameter_count(run.network)} parameters, from step {run.step}, {where}", flush=True)
     while (progress := max(run.step / options.steps, run.elapsed_s / budget_s)) < 1.0:
-        if run.step % REREAD_STEPS == 0 or not source.pool.backgrounds:
-            source.reread()
-        rng = np.random.default_rng([options.seed, run.step])
-        losses.append(run.update(*source.batch(rng), learning_rate_at(progress, options.learning_rate)))
+        losses.append(run.update(next(batches), learning_rate_at(progress, options.learning_rate)))
         run.elapsed_s = before_s + time.monotonic() - began
         if run.step % 25 == 0:
             report(run, source, progress, losses)
@@ -239,9 +328,9 @@ def fold_photographs(photographs: list[Photograph], fold: str) -> tuple[list[Pho
 
 
 def pretrain(options: argparse.Namespace) -> tuple[Source, dict[str, Any] | None, dict[str, Any]]:
-    if options.simulated is None:
+    if not options.simulated:
         raise DatasetError("no folder of simulated pictures", "give --simulated")
-    source = Source(simulated_folder=options.simulated, hair=read_hair(options.coats))
+    source = Source.open([], options.simulated, read_hair(options.coats))
     return source, None, {"held_out_goats": [], "photographs": 0}
 
 
@@ -249,7 +338,7 @@ def finetune(options: argparse.Namespace) -> tuple[Source, dict[str, Any] | None
     photographs = labels.read_labelled(dataset.photographs_folder(options.photographs))
     chosen, held_out = fold_photographs(photographs, options.fold)
     samples = [photo.load(dataset.TRAINING_SIDE_PX) for photo in chosen]
-    source = Source(samples, options.simulated, read_hair(options.coats))
+    source = Source.open(samples, options.simulated, read_hair(options.coats))
     base = load_checkpoint(options.base)["weights"] if options.base else None
     return source, base, {"held_out_goats": held_out, "photographs": len(chosen)}
 
@@ -263,7 +352,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="models_tflite.training.train", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
     parser.add_argument("stage", choices=("pretrain", "finetune"))
-    parser.add_argument("--simulated", type=Path, help="folder with index.jsonl, images/, masks/")
+    parser.add_argument(
+        "--simulated", type=Path, nargs="+", default=[], help="folders with index.jsonl, images/, masks/"
+    )
     parser.add_argument("--photographs", type=Path, help="folder with labels.json and images/")
     parser.add_argument("--coats", type=Path, help="folder of hair patches, *.jpg")
     parser.add_argument("--base", type=Path, help="network.pt to start from")
@@ -274,6 +365,10 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--learning-rate", type=float, default=2e-3)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
+    workers = max((os.cpu_count() or 2) - 1, 1) if torch.cuda.is_available() else 0
+    parser.add_argument(
+        "--workers", type=int, default=workers, help="processes that make batches beside the training"
+    )
     return parser.parse_args(arguments)
 
 
@@ -283,7 +378,6 @@ def main() -> None:
     cv2.setNumThreads(1)
     torch.manual_seed(options.seed)
     source, base, about = (pretrain if options.stage == "pretrain" else finetune)(options)
-    source.reread()
     options.out.mkdir(parents=True, exist_ok=True)
     run = Run.begin(base, options.learning_rate)
     if (options.out / "checkpoint.pt").exists():
