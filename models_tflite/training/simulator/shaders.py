@@ -5,6 +5,7 @@ SCENE_VERTEX = """
 uniform mat4 world_from_model;
 uniform mat4 clip_from_world;
 uniform mat4 sun_from_world;
+uniform float mirror_y;      // only where MIRRORED: the plane in which what is drawn is mirrored
 uniform float shell_cm;      // how far off the skin this layer of hair is; it hangs a little, as truth.outline says
 in vec3 in_position; in vec3 in_normal; in vec4 in_colour; in vec3 in_kind;
 out vec3 model_place; out vec3 model_normal; out vec3 place; out vec3 normal;
@@ -20,6 +21,7 @@ void main() {
     colour = in_colour; kind = in_kind;
     vec4 sun = sun_from_world * world;
     sun_place = sun.xyz * 0.5 + 0.5;
+    if (mirror_y != 0.0) world.y = 2.0 * mirror_y - world.y;
     gl_Position = clip_from_world * world;
 }
 """
@@ -30,11 +32,15 @@ vec4 noise(vec3 p) { return texture(noise_map, p / 64.0) * 2.0 - 1.0; }
 float cloud(vec3 p) { return (noise(p).r + 0.5 * noise(p * 2.03 + 7.1).g + 0.25 * noise(p * 4.1 + 3.3).b) * 1.1; }
 """
 
+# What a surface program is for: what is seen, the layers of hair over a coat, a coat's image in a mirror.
+PLAIN, FUR, MIRRORED = range(3)
+
 # Compiled once for each material: the software renderer runs both sides of every `if`.
 SCENE_FRAGMENT = (
     """
 #version 330
 #define MATERIAL %MATERIAL%
+#define KIND %KIND%
 """
     + NOISE
     + """
@@ -46,7 +52,13 @@ uniform vec4 coat_more;      // dirt, patch seed, has hair picture, height of th
 uniform sampler2D hair_map;
 uniform vec4 look;           // exposure, contrast, haze, -
 uniform vec3 white;
-uniform float shell_cut;     // share of the hair that ends below this layer, 0 on the skin
+uniform vec4 coat_marks;     // roan; spray: where along (x) and how high (z), cm, and its size, cm
+uniform mat4 blob_from_world; // where the goat's trunk is the unit sphere
+#if KIND == 1
+uniform float shell_cut;     // share of the hair that ends below this layer
+#elif KIND == 2
+uniform float mirror_y; uniform vec3 mirror_reach; uniform mat4 clip_from_world;
+#endif
 in vec3 model_place; in vec3 model_normal; in vec3 place; in vec3 normal;
 in vec4 colour; in vec3 kind; in vec3 sun_place;
 out vec4 picture;
@@ -77,9 +89,15 @@ vec3 coat(vec3 p, vec3 n, out float strand) {
     vec3 q = p + 1.5 * noise(p * 0.9).rgb;
     strand = noise(q * vec3(1.6, 14.0, 5.0)).g * 0.65 + noise(q * vec3(3.0, 28.0, 11.0)).b * 0.35;
     float tone = 1.0 + coat_form.w * (0.35 * strand + 0.22 * cloud(p * 0.8));
-    if (coat_more.z > 0.5 && shell_cut == 0.0) base *= mix(vec3(1.0), hair_picture(p, n), 0.85);
+    base = mix(base, vec3(0.6, 0.57, 0.52), coat_marks.x * smoothstep(-0.1, 0.55, strand) * 0.8);
+#if KIND == 0
+    if (coat_more.z > 0.5) base *= mix(vec3(1.0), hair_picture(p, n), 0.85);
+#endif
     float low = smoothstep(0.45, 0.0, p.z / coat_more.w) + 0.5 * smoothstep(0.2, 0.7, noise(p * 0.5 + 30.0).r);
     base = mix(base, vec3(0.13, 0.085, 0.05), clamp(coat_more.x * low * 0.55, 0.0, 0.8));
+    float away = length(vec2(p.x - coat_marks.y, (p.z - coat_marks.z) * 0.8 + p.y * 0.3));
+    float sprayed = smoothstep(1.2, 0.3, away / max(coat_marks.w, 0.01) + 0.35 * strand) * step(0.01, coat_marks.w);
+    base = mix(base, vec3(0.8, 0.03, 0.16), sprayed * 0.75);
     return base * tone;
 }
 
@@ -124,11 +142,24 @@ void main() {
     float shine = 0.05, strand = 0.0, wrap = 0.0;
     if (dot(n, to_eye) < 0.0 && MATERIAL > 0) n = -n;
 #if MATERIAL == 0
-    if (shell_cut > 0.0) {
-        float tuft = noise(model_place * vec3(7.0, 9.0, 2.5)).r * 0.6;
-        tuft += noise(model_place * vec3(19.0, 23.0, 6.0)).g * 0.5;
-        if (tuft * 0.9 + 0.5 < shell_cut) discard;
-    }
+#if KIND == 1
+    // Hair shows at the outline; inside it the skin looks the same.
+    if (dot(n, to_eye) > 0.6) discard;
+    float tuft = noise(model_place * vec3(7.0, 9.0, 2.5)).r * 0.6;
+    tuft += noise(model_place * vec3(19.0, 23.0, 6.0)).g * 0.5;
+    if (tuft * 0.9 + 0.5 < shell_cut) discard;
+#elif KIND == 2
+    vec3 image = vec3(place.x, 2.0 * mirror_y - place.y, place.z);
+    float share = (mirror_y - eye.y) / (image.y - eye.y);
+    vec3 on_panel = mix(eye, image, share);
+    if (share <= 0.0 || share >= 1.0 || abs(on_panel.x) > mirror_reach.x || on_panel.z < 1.5
+        || on_panel.z > mirror_reach.y) discard;
+    float across = abs(normalize(on_panel - eye).y);
+    float mirrored = clamp(mirror_reach.z * (0.12 + 0.88 * pow(1.0 - across, 2.0)), 0.0, 0.9);
+    vec4 depth = clip_from_world * vec4(on_panel, 1.0);
+    // As near as the panel; a little farther the deeper the image, so that its own parts hide each other.
+    gl_FragDepth = depth.z / depth.w * 0.5 + 0.5 + 1e-6 * length(image - on_panel);
+#endif
     vec3 base = mix(coat(model_place, model_normal, strand), colour.rgb, colour.a);
     n = normalize(n + 0.22 * coat_form.w * strand * vec3(0.5, 0.3, 0.5) + 0.12 * noise(model_place * 1.1).rgb);
     shine = coat_form.z; wrap = 0.15;
@@ -137,12 +168,22 @@ void main() {
 #endif
     vec3 light = mix(ground_light, sky_light, n.z * 0.5 + 0.5);
     light *= 0.55 + 0.45 * smoothstep(-5.0, 45.0, place.z);          // less sky deep in the crate
+#if MATERIAL >= 4 && MATERIAL <= 9
+    vec3 below = (blob_from_world * vec4(place, 1.0)).xyz;
+    light *= 1.0 - 0.5 * smoothstep(1.6, 0.4, length(below.xy)) * smoothstep(-6.0, -1.5, below.z);
+#endif
     float facing = max((dot(n, sun_from) + wrap) / (1.0 + wrap), 0.0), lit = lit_by_sun(n);
     vec3 result = max(base, 0.0) * (light + sun_light * facing * lit);
     vec3 half_way = normalize(sun_from + to_eye);
     float gloss = pow(max(dot(n, half_way), 0.0), MATERIAL == 0 ? 12.0 : 40.0) * shine * (MATERIAL == 0 ? 0.18 : 0.5);
     float rim = pow(1.0 - max(dot(n, to_eye), 0.0), 4.0) * shine;
     result += gloss * lit * sun_light + rim * sky_light * 0.35;
+#if MATERIAL == 3
+    vec3 from = (blob_from_world * vec4(place, 1.0)).xyz;
+    vec3 towards = mat3(blob_from_world) * reflect(-to_eye, n);
+    float nearest = length(from + towards * max(-dot(from, towards) / dot(towards, towards), 0.0));
+    result *= 1.0 - 0.5 * smoothstep(1.7, 0.55, nearest);             // the panel's gloss shows the goat, blurred
+#endif
 #if MATERIAL == 11
     result = colour.rgb;
 #endif
@@ -150,9 +191,18 @@ void main() {
     result = 1.0 - exp(-result * 1.6);                                // film-like shoulder
     result = pow(clamp(result, 0.0, 1.0), vec3(1.0 / 2.2));
     picture = vec4(mix(vec3(0.5), result, look.y), 1.0);
+#if KIND == 2
+    picture.a = mirrored;
+#endif
 }
 """
 )
+
+
+def surface(material: int, kind: int) -> str:
+    """The fragment program of a mesh.Material, for a PLAIN, FUR or MIRRORED surface."""
+    return SCENE_FRAGMENT.replace("%MATERIAL%", str(material)).replace("%KIND%", str(kind))
+
 
 GLASS_FRAGMENT = (
     """
