@@ -37,7 +37,9 @@ def draw_light(rng: Rng, hands: int = 1) -> Light:
     )
     up = np.radians(rng.uniform(lowest, highest))
     direction = np.array([np.cos(up) * np.cos(azimuth), np.cos(up) * np.sin(azimuth), np.sin(up)])
-    weak, strong = {"overcast": (0, 0.35), "dusk": (0, 0.1), "lamp": (1.2, 1.8)}.get(kind, (1.3, 2.8))
+    weak, strong = {"overcast": (0, 0.35), "dusk": (0, 0.1), "lamp": (1.2, 1.8), "panel_sun": (0.9, 2.1)}.get(
+        kind, (1.2, 2.6)
+    )
     warm = {"sun": 0.08, "panel_sun": 0.12, "low_sun": 0.2, "lamp": 0.35}.get(kind, 0.0)
     sun = rng.uniform(weak, strong) * np.array([1.0, 1.0 - 0.5 * warm, 1.0 - warm])
     blue = 0.12 if kind in ("dusk", "panel_sun", "low_sun") else 0.02
@@ -62,7 +64,7 @@ def draw_shades(rng: Rng, light: Light) -> Mesh | None:
         heading = np.cos(turn) * along + np.sin(turn) * steep
         across = -np.sin(turn) * along + np.cos(turn) * steep
         middle = np.array([0, 0, 45.0]) + 130 * towards + across * rng.uniform(-70, 70)
-        wide = rng.uniform(2, 7) if rng.random() < 0.6 else rng.uniform(15, 45)
+        wide = rng.uniform(2, 7) if rng.random() < 0.75 else rng.uniform(15, 40)
         parts.append(bar(middle - 150 * heading, middle + 150 * heading, float(wide)))
     return joined(parts)
 
@@ -83,7 +85,7 @@ def draw_barn(rng: Rng, camera_y_cm: float) -> Mesh:
     """A barn by lot: ground, walls with bright doors, rails; nothing between camera and crate."""
     ground_kind = (Material.STRAW, Material.STRAW, Material.CONCRETE)[rng.integers(3)]
     shade = rng.uniform(0.5, 1.6)
-    base = (0.22, 0.14, 0.07) if ground_kind == Material.STRAW else (0.25, 0.23, 0.2)
+    base = (0.19, 0.115, 0.062) if ground_kind == Material.STRAW else (0.25, 0.23, 0.2)
     ground = box((-500, -500, GROUND_CM - 1), (500, 500, GROUND_CM))
     parts = [ground.painted(_triple(np.array(base) * shade), ground_kind)]
     wall = (Material.SHEET_METAL, Material.WOOD, Material.CONCRETE)[rng.integers(3)]

@@ -358,7 +358,7 @@ def _ear(build: Build, coat: Coat, skull: Skull, side: int, out: float, up: floa
         bare((sheet + outwards * gap).reshape(-1, 3), (outwards * np.sign(gap)).reshape(-1, 3), faces)
         for gap in (0.25, -0.25)
     ]
-    ear = joined(skin)
+    ear = joined([facing_out(one) for one in skin])
     pattern = 1.0 if coat.pattern in ("boer", "tan_points") else -1.0 if coat.pattern != "patched" else 0.0
     size = len(ear.vertices)
     return replace(
@@ -368,6 +368,14 @@ def _ear(build: Build, coat: Coat, skull: Skull, side: int, out: float, up: floa
         pattern=np.full(size, pattern, dtype=np.float32),
         label=np.full(size, 1.0, dtype=np.float32),
     )
+
+
+def facing_out(sheet: Mesh) -> Mesh:
+    """A sheet with its triangles wound so that they face where its normals point."""
+    a, b, c = (sheet.vertices[sheet.faces[:, i]] for i in range(3))
+    inwards = np.sum(np.cross(b - a, c - a) * sheet.normals[sheet.faces[:, 0]], axis=1) < 0
+    faces = np.where(inwards[:, None], sheet.faces[:, ::-1], sheet.faces)
+    return replace(sheet, faces=np.ascontiguousarray(faces, dtype=np.int32))
 
 
 def horns(build: Build, skull: Skull) -> list[Mesh]:

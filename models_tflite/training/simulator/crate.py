@@ -13,6 +13,7 @@ Colour = tuple[float, float, float]
 STEELS: tuple[Colour, ...] = (
     (0.004, 0.15, 0.10),
     (0.004, 0.15, 0.10),
+    (0.004, 0.15, 0.10),
     (0.01, 0.09, 0.05),
     (0.35, 0.36, 0.37),
     (0.02, 0.02, 0.022),
@@ -97,8 +98,8 @@ def draw_crate(rng: Rng, goat_height_cm: float, reach: tuple[float, float, float
         top_bars=_spread(rng, length, (0, 1, 2, 2, 3)),
         bar=float(rng.uniform(1.4, 3.4)),
         top_bar=float(rng.uniform(2.5, 5.0)),
-        wide_over_top=_box_over_top(rng, width) if rng.random() < 0.4 else None,
-        beam_x=float(rng.uniform(-45, 45)) if rng.random() < 0.25 else None,
+        wide_over_top=_box_over_top(rng, width) if rng.random() < 0.45 else None,
+        beam_x=float(rng.uniform(-45, 45)) if rng.random() < 0.3 else None,
         beam_width=float(rng.uniform(5, 12)),
         red_marks=bool(rng.random() < 0.4),
         gates=bool(rng.random() < 0.4),
@@ -114,7 +115,7 @@ def _varied(rng: Rng, colour: Colour, sigma: float) -> Colour:
 
 def _floor_colour(rng: Rng, floor: Material) -> Colour:
     colours = {
-        Material.GRATING: (0.07, 0.055, 0.042),
+        Material.GRATING: (0.085, 0.07, 0.056),
         Material.RUBBER: (0.03, 0.03, 0.03),
         Material.STRAW: (0.28, 0.17, 0.07),
         Material.CONCRETE: (0.28, 0.26, 0.23),

@@ -245,6 +245,9 @@ class Renderer:
         self._prepare(canvas, scene, ideal, clip, sun)
         for upload, animal in things:
             self._draw_solid(upload, animal)
+        # Only who is measured gets a soft outline: it costs as much as the rest of a goat.
+        for goat in scene.outlined:
+            self._draw_hair(self._goat(goat.mesh), goat, camera.world_from_cam[:3, 3])
         self._draw_mirrored(scene, ideal)
         self._draw_glass(scene, clip)
         picture = self._read(canvas)[..., ::-1]
@@ -379,20 +382,24 @@ class Renderer:
         if animal:
             self._wear(self.surfaces[Material.COAT], animal)
         for material in upload.ranges:
+            skin = material == Material.COAT
+            if skin:
+                self.context.enable(moderngl.CULL_FACE)
             self._paint(self.surfaces[material], upload, animal.pose if animal else None, material)
-        if animal:
-            self._draw_hair(upload, animal)
+            if skin:
+                self.context.disable(moderngl.CULL_FACE)
 
-    def _draw_hair(self, upload: Upload, animal: Animal) -> None:
-        """Layers over the skin, each with fewer hairs left: a soft outline."""
+    def _draw_hair(self, upload: Upload, animal: Animal, eye: Vector) -> None:
+        """Layers over the skin along its outline, each with fewer hairs left: a soft edge."""
         self._wear(self.fur, animal)
         layers = FINE_HAIR_LAYERS if self.size[0] > 800 else HAIR_LAYERS
-        self.context.enable(moderngl.CULL_FACE)
+        index = self.context.buffer(_fringe(animal, eye).tobytes())
+        edge = Upload(upload.vertices, index, {})
         for layer in range(1, layers + 1):
             share = layer / layers
             self.fur["shell_cm"], self.fur["shell_cut"] = animal.coat.hair_cm * share, 0.25 + 0.55 * share
-            self._paint(self.fur, upload, animal.pose, Material.COAT)
-        self.context.disable(moderngl.CULL_FACE)
+            self._paint(self.fur, edge, animal.pose)
+        index.release()
 
     def _wear(self, program: moderngl.Program, animal: Animal) -> None:
         """Tell a coat's program what this animal wears."""
@@ -420,15 +427,11 @@ class Renderer:
         for animal in scene.outlined + scene.others[:1]:
             self._wear(program, animal)
             upload = self._goat(animal.mesh)
-            # First the depth alone, so that only the nearest flesh shines through the panel.
-            context.fbo.color_mask = False, False, False, False
+            context.enable(moderngl.BLEND | moderngl.CULL_FACE)
+            context.cull_face = "front"  # a mirror turns the winding round
             self._paint(program, upload, animal.pose, Material.COAT)
-            context.fbo.color_mask = True, True, True, True
-            context.enable(moderngl.BLEND)
-            context.depth_func = "<="
-            self._paint(program, upload, animal.pose, Material.COAT)
-            context.depth_func = "<"
-            context.disable(moderngl.BLEND)
+            context.cull_face = "back"
+            context.disable(moderngl.BLEND | moderngl.CULL_FACE)
 
     def _draw_glass(self, scene: Scene, clip: Vector) -> None:
         if scene.glass is None:
@@ -459,6 +462,18 @@ class Renderer:
         raw = np.frombuffer(canvas.resolved.read(components=3, alignment=1), dtype=np.uint8)
         width, height = canvas.resolved.size
         return raw.reshape(height, width, 3)
+
+
+def _fringe(animal: Animal, eye: Vector) -> NDArray[np.int32]:
+    """The triangles of a coat near its outline as seen from a place: (M, 3)."""
+    mesh = animal.mesh
+    local = (eye - animal.pose[:3, 3]) @ animal.pose[:3, :3]
+    towards = (local - mesh.vertices).astype(np.float32)
+    facing = np.einsum("ij,ij->i", towards, mesh.normals) / np.sqrt(np.einsum("ij,ij->i", towards, towards))
+    facing[mesh.material != Material.COAT] = 9.0
+    corners = facing[mesh.faces]
+    edge = np.all((corners > -0.25) & (corners < 0.45), axis=1)
+    return np.ascontiguousarray(mesh.faces[edge])
 
 
 def trunk_ellipsoid(animal: Animal | None) -> Vector:

@@ -81,22 +81,28 @@ vec3 hair_picture(vec3 p, vec3 n) {
     return flank * w.y + back * w.z + chest * w.x;
 }
 
-vec3 coat(vec3 p, vec3 n, out float strand) {
-    float patches = cloud(p / coat_form.y * 6.0 + coat_more.y);
-    float ragged = noise(p * vec3(2.0, 9.0, 2.0) + 5.0).a * 0.12;
-    float second = kind.y + (kind.y < -5.0 ? 0.0 : coat_form.x * patches * 2.2 + ragged);
+vec3 coat(vec3 p, vec3 n, vec4 coarse, out float strand) {
+    vec3 spot = p / coat_form.y * 6.0 + coat_more.y;
+    vec4 large = noise(spot), small = noise(spot * 2.4 + 7.1);
+    float patches = 1.1 * (large.r + 0.55 * small.g);
+    float second = kind.y + (kind.y < -5.0 ? 0.0 : coat_form.x * patches * 2.2);
+#if KIND == 2
+    strand = 0.0;
+#else
+    vec3 q = p + 1.5 * coarse.rgb;
+    strand = noise(q * vec3(2.0, 18.0, 6.0)).g;
+    second += kind.y < -5.0 ? 0.0 : strand * 0.1;
+#endif
     vec3 base = mix(coat_first, coat_second, smoothstep(-0.07, 0.07, second));
-    vec3 q = p + 1.5 * noise(p * 0.9).rgb;
-    strand = noise(q * vec3(1.6, 14.0, 5.0)).g * 0.65 + noise(q * vec3(3.0, 28.0, 11.0)).b * 0.35;
-    float tone = 1.0 + coat_form.w * (0.35 * strand + 0.22 * cloud(p * 0.8));
-    base = mix(base, vec3(0.6, 0.57, 0.52), coat_marks.x * smoothstep(-0.1, 0.55, strand) * 0.8);
+    float tone = 1.0 + coat_form.w * (0.26 * strand + 0.16 * coarse.g);
+    base = mix(base, vec3(0.6, 0.57, 0.52), coat_marks.x * smoothstep(-0.3, 0.5, strand + 0.4 * small.b) * 0.7);
 #if KIND == 0
     if (coat_more.z > 0.5) base *= mix(vec3(1.0), hair_picture(p, n), 0.85);
 #endif
-    float low = smoothstep(0.45, 0.0, p.z / coat_more.w) + 0.5 * smoothstep(0.2, 0.7, noise(p * 0.5 + 30.0).r);
-    base = mix(base, vec3(0.13, 0.085, 0.05), clamp(coat_more.x * low * 0.55, 0.0, 0.8));
+    float low = smoothstep(0.45, 0.0, p.z / coat_more.w) + 0.5 * smoothstep(0.2, 0.7, coarse.a);
+    base = mix(base, vec3(0.13, 0.085, 0.05), clamp(coat_more.x * low * 0.5, 0.0, 0.8));
     float away = length(vec2(p.x - coat_marks.y, (p.z - coat_marks.z) * 0.8 + p.y * 0.3));
-    float sprayed = smoothstep(1.2, 0.3, away / max(coat_marks.w, 0.01) + 0.35 * strand) * step(0.01, coat_marks.w);
+    float sprayed = smoothstep(1.2, 0.3, away / max(coat_marks.w, 0.01) + 0.5 * strand) * step(0.01, coat_marks.w);
     base = mix(base, vec3(0.8, 0.03, 0.16), sprayed * 0.75);
     return base * tone;
 }
@@ -104,28 +110,33 @@ vec3 coat(vec3 p, vec3 n, out float strand) {
 vec3 flat_part(vec3 p, vec3 base, inout float shine) {
     float big = cloud(p * 0.35), fine = noise(p * 5.0).r;
 #if MATERIAL == 2
-    shine = 0.5; base *= 1.0 + 0.18 * big + 0.1 * fine;
-    base = mix(base, vec3(0.12, 0.06, 0.03), smoothstep(0.45, 0.7, big + 0.3 * fine) * 0.8);
+    shine = 0.9; base *= 1.0 + 0.1 * fine;
+    float worn = noise(p * 0.35).r + 0.35 * fine;
+    base = mix(base, vec3(0.12, 0.07, 0.04), smoothstep(0.55, 0.75, worn) * 0.7);
 #elif MATERIAL == 3
-    shine = 0.22; base *= 1.0 + 0.05 * big;
-    float dirt = (0.9 + fine) * smoothstep(22.0, 0.0, p.z) * 0.35 + smoothstep(0.5, 0.9, cloud(p * 2.2)) * 0.4;
+    shine = 0.22;
+    float dirt = (0.9 + fine) * smoothstep(22.0, 0.0, p.z) * 0.35;
+    dirt += smoothstep(0.6, 0.9, noise(p * 1.6).g) * 0.35;
     base = mix(base, vec3(0.22, 0.16, 0.1), clamp(dirt, 0.0, 0.75));
 #elif MATERIAL == 4
     vec2 pitch = vec2(8.0, 2.6), gap = vec2(0.1, 0.22), cell = fract(p.xy / pitch), blur = fwidth(p.xy) / pitch;
     vec2 hole = smoothstep(gap - blur, gap + blur, cell) * smoothstep(gap - blur, gap + blur, 1.0 - cell);
-    base = mix(base * (1.0 + 0.4 * fine), base * 0.12, hole.x * hole.y);
-    base = mix(base, vec3(0.16, 0.11, 0.06), smoothstep(0.3, 0.8, big) * 0.6);
+    base = mix(base * (1.0 + 0.4 * fine), base * 0.1, hole.x * hole.y);
+    base = mix(base, vec3(0.16, 0.11, 0.06), smoothstep(0.3, 0.8, big) * 0.35);
+    shine = 0.2;
 #elif MATERIAL == 5
-    vec3 bent = p + 4.0 * noise(p * 0.25).rgb;
-    float straw = noise(bent * vec3(5.0, 0.8, 3.0)).r + noise(bent.yxz * vec3(4.0, 0.7, 3.0) + 9.0).g;
-    base *= 1.0 + 0.35 * big + 0.3 * fine;
-    base = mix(base, vec3(0.5, 0.36, 0.16), smoothstep(0.45, 0.95, straw) * 0.7);
-    base = mix(base, base * 0.3, smoothstep(0.3, 0.9, -straw) * 0.7);
+    vec4 heaps = noise(p * 0.22);
+    vec3 bent = p + 5.0 * heaps.rgb;
+    float straw = noise(bent * vec3(7.0, 0.9, 3.0)).r + noise(bent.yxz * vec3(6.0, 0.8, 3.0) + 9.0).g;
+    base *= 1.0 + 0.45 * heaps.a + 0.3 * straw;
+    base = mix(base, vec3(0.5, 0.37, 0.19), smoothstep(0.3, 0.8, straw + 0.4 * heaps.r) * 0.8);
+    base = mix(base, base * 0.25, smoothstep(0.25, 0.8, -straw) * 0.8);
 #elif MATERIAL == 6
     base *= 1.0 + 0.5 * noise(p * vec3(0.35, 5.0, 5.0)).r + 0.2 * fine;
     base *= 0.55 + 0.45 * smoothstep(0.0, 0.05, fract(p.z / 14.0 + 0.02));
 #elif MATERIAL == 7
-    base *= 0.8 + 0.25 * sin((p.x + p.y) * 0.28) + 0.25 * big; shine = 0.15;
+    float rib = sin((p.x + p.y) * 0.45);
+    base *= 0.85 + 0.25 * rib * abs(rib) + 0.1 * noise(p * 0.12).r; shine = 0.2;
 #elif MATERIAL == 8
     base *= 1.0 + 0.5 * fine + 0.3 * big;
     base = mix(base, vec3(0.2, 0.13, 0.07), smoothstep(0.1, 0.9, big) * 0.7);
@@ -160,8 +171,9 @@ void main() {
     // As near as the panel; a little farther the deeper the image, so that its own parts hide each other.
     gl_FragDepth = depth.z / depth.w * 0.5 + 0.5 + 1e-6 * length(image - on_panel);
 #endif
-    vec3 base = mix(coat(model_place, model_normal, strand), colour.rgb, colour.a);
-    n = normalize(n + 0.22 * coat_form.w * strand * vec3(0.5, 0.3, 0.5) + 0.12 * noise(model_place * 1.1).rgb);
+    vec4 coarse = noise(model_place * 0.9);
+    vec3 base = mix(coat(model_place, model_normal, coarse, strand), colour.rgb, colour.a);
+    n = normalize(n + 0.22 * coat_form.w * strand * vec3(0.5, 0.3, 0.5) + 0.1 * coarse.gba);
     shine = coat_form.z; wrap = 0.15;
 #else
     vec3 base = flat_part(place, colour.rgb, shine);

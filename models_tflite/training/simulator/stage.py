@@ -97,6 +97,7 @@ def draw_station(rng: Rng, kind: str, build: Build, posed: PosedGoat, size: tupl
     hidden: list[Mesh] = []
     crate_cm = np.array([crate.length, crate.width, crate.height])
     cameras = draw_cameras(rng, size, build.withers_cm, crate_cm, hands)
+    crate = fit_box(rng, crate, cameras["top"])
     if kind == "half_goat" and animal:
         animal, crate, hidden = half_way(rng, animal, crate, cameras)
     barn = draw_barn(rng, float(cameras["side"].world_from_cam[1, 3]))
@@ -203,6 +204,17 @@ def half_way(
     return replace(animal, pose=pose), crate, chute(crate, end, float(side_from), float(top_from), rng)
 
 
+def fit_box(rng: Rng, crate: Crate, top: Camera) -> Crate:
+    """The box over the crate no longer than about a third of the top picture."""
+    if crate.wide_over_top is None:
+        return crate
+    left, right, low, high = crate.wide_over_top
+    away = float(top.world_from_cam[2, 3]) - crate.height - 12
+    longest = rng.uniform(0.2, 0.36) * away * top.size[0] / float(top.camera_matrix[0, 0])
+    middle, half = (left + right) / 2, min(right - left, longest) / 2
+    return replace(crate, wide_over_top=(middle - half, middle + half, low, high))
+
+
 def half_view(camera: Camera) -> float:
     """How far along the crate a side or top camera sees from the middle of its picture, about, cm."""
     away = float(np.abs(camera.world_from_cam[1:3, 3]).max()) - 50 * abs(float(camera.world_from_cam[2, 2]))
@@ -222,12 +234,12 @@ def intruders(rng: Rng, kind: str) -> list[Mesh]:
 def stranger(rng: Rng, posed: PosedGoat, crate: Crate) -> Animal:
     """Another goat outside the crate, behind or beside it, in another coat."""
     coat = draw_coat(rng)
-    half, hands = crate.width / 2, crate.hands
-    places = [
-        (rng.uniform(-90, 90), -hands * (half + rng.uniform(35, 70))),
-        (-crate.length / 2 - rng.uniform(70, 130), rng.uniform(-90, 90)),
-    ]
-    x, y = places[rng.integers(2)]
-    pose = standing(x, y, rng.uniform(0, 360))
+    height = posed.build.withers_cm
+    if rng.random() < 0.5:  # along the far side
+        away = crate.width / 2 + 0.65 * height + rng.uniform(5, 40)
+        pose = standing(rng.uniform(-90, 90), -crate.hands * away, rng.normal(0, 12), rng.random() < 0.5)
+    else:
+        x = -crate.length / 2 - 1.2 * height - rng.uniform(0, 60)
+        pose = standing(x, rng.uniform(-90, 90), rng.uniform(0, 360))
     pose[2, 3] = -8.0
     return Animal(dress(posed, coat), pose, coat, posed.build.withers_cm)

@@ -111,15 +111,21 @@ def lens(camera: Camera) -> Lens:
     middle = (np.array(size) - 1) / 2 - focal_px * (low + high) / 2
     matrix = np.array([[focal_px, 0, middle[0]], [0, focal_px, middle[1]], [0, 0, 1]])
     on_canvas = rays * focal_px + middle
-    along, down = _between(columns, width), _between(rows, height)
-    maps = [(down @ on_canvas[..., i] @ along.T).astype(np.float32) for i in (0, 1)]
+    maps = [_between(on_canvas[..., i].astype(np.float32), columns, rows, camera.size) for i in (0, 1)]
     return Lens(Camera(size, matrix, camera.world_from_cam), maps[0], maps[1])
 
 
-def _between(knots: Vector, count: int) -> Vector:
-    """Weights (count, K) that interpolate values at K knots to the pixels 0 .. count - 1."""
-    pixels = np.arange(count, dtype=float)
-    return np.column_stack([np.interp(pixels, knots, unit) for unit in np.eye(len(knots))])
+def _between(
+    values: NDArray[np.float32], columns: Vector, rows: Vector, size: tuple[int, int]
+) -> NDArray[np.float32]:
+    """Values on a grid of knots (R, K), interpolated to every pixel (height, width)."""
+    for axis, (knots, count) in enumerate(((rows, size[1]), (columns, size[0]))):
+        place = np.interp(np.arange(count), knots, np.arange(len(knots)))
+        before = np.minimum(place.astype(int), len(knots) - 2)
+        share = (place - before).astype(np.float32)
+        share = share[:, None] if axis == 0 else share[None, :]
+        values = values.take(before, axis) * (1 - share) + values.take(before + 1, axis) * share
+    return values
 
 
 def finer(camera: Camera, times: int) -> Camera:
