@@ -20,6 +20,7 @@ from models_tflite.training.outlines import (
     IGNORED,
     Listed,
     Pictures,
+    check_size,
     labels_of_classes,
     plain,
     refuse_missing,
@@ -60,10 +61,7 @@ def read_coco(
                 found[listed.path] = listed, path
                 continue
             before, source = found[listed.path]
-            if {path.name.startswith(KEYPOINTS_FILE), source.name.startswith(KEYPOINTS_FILE)} != {
-                True,
-                False,
-            }:
+            if path.name.startswith(KEYPOINTS_FILE) == source.name.startswith(KEYPOINTS_FILE):
                 message = f"{path}: {listed.called} has labels in {source.name} already"
                 twice = "leave one of the two out" if source != path else AGAIN
                 raise DatasetError(message, twice)
@@ -93,7 +91,7 @@ def read_file(
             for key, file in files.items()
             if file is not None
         ]
-    except (AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
+    except (AttributeError, LookupError, TypeError, ValueError, OverflowError, OSError) as error:
         raise DatasetError(f"{path}: not as expected: {error!r}", AGAIN) from None
 
 
@@ -135,6 +133,7 @@ def one_picture(
     names: Sequence[str],
 ) -> Listed:
     size = int(entry["width"]), int(entry["height"])
+    check_size(file, size)
     outlines: list[tuple[int, Points]] = []
     landmarks: dict[str, tuple[float, float]] = {}
     clipped = 0

@@ -57,7 +57,6 @@ from models_tflite.training.outlines import (
     PLAIN_FOLDERS,
     Listed,
     Pictures,
-    size_of,
     some,
 )
 from models_tflite.training.yolo import read_yolo, yolo_files
@@ -165,7 +164,7 @@ def read_labelled(
     listed = read_kind(kind, folder, pictures, mapped)
     if not listed:
         raise DatasetError(f"{folder}: no photographs", "its labels list none")
-    check_sizes(listed)
+    refuse_points_alone(listed, folder)
     rows = rows_of(listed, folder)
     views = views_of(listed, rows, folder)
     photographs = [photograph(one, views[one.path], rows.get(one.path, {}), folder) for one in listed]
@@ -232,16 +231,12 @@ def photograph(listed: Listed, view: str, row: Mapping[str, str], folder: Path) 
     )
 
 
-def check_sizes(listed: Sequence[Listed]) -> None:
-    """Refuse labels made for a picture of another size, or for one that was not yet turned upright."""
-    for one in listed:
-        size = size_of(one.path)
-        if size == one.size:
-            continue
-        differs = f"{one.path}: the picture has {size[0]}x{size[1]} px, its label {one.size[0]}x{one.size[1]}"
-        if size == one.size[::-1]:
-            raise DatasetError(differs, "save the picture upright, without EXIF rotation, and label it again")
-        raise DatasetError(differs, "export labels and pictures together, without resizing")
+def refuse_points_alone(listed: Sequence[Listed], folder: Path) -> None:
+    """Landmarks without an outline are a goat: such a picture must not count as one without."""
+    names = [one.path.name for one in listed if one.landmarks and not one.outlines]
+    if names:
+        message = f"{folder}: {len(names)} pictures have landmarks and no outline: {some(names)}"
+        raise DatasetError(message, "outline body and head too")
 
 
 def refuse_mostly_empty(photographs: list[Photograph], folder: Path) -> list[Photograph]:
@@ -268,6 +263,8 @@ def notes(listed: Sequence[Listed], photographs: Sequence[Photograph], pictures:
         found.append(f"{len(unused)} pictures have no labels and are not used: {some(unused)}")
     if clipped := sum(one.clipped for one in listed):
         found.append(f"{clipped} outlines reached beyond their picture and were cut at its border")
+    if all(photo.size[0] == photo.size[1] for photo in photographs):
+        found.append("every picture is square: if the tool stretched them, export again without resizing")
     if unknown := [photo.path.name for photo in photographs if photo.goat == UNKNOWN_GOAT]:
         found.append(
             f"{len(unknown)} pictures name no goat: they can be trained on, but not judged by animal"
@@ -297,7 +294,7 @@ def views_of(
 
 def view_words(listed: Listed, row: Mapping[str, str], folder: Path) -> set[str]:
     if said := listed.view or row.get("view"):
-        return {known_view(said, folder)}
+        return {known_view(said.strip().lower(), folder)}
     named = set(re.findall("[a-z]+", name_of(listed, folder))) & set(VIEWS)
     return named or set(re.findall("[a-z]+", folder.resolve().name.lower())) & set(VIEWS)
 
@@ -394,11 +391,15 @@ def read_csv(path: Path, key: str) -> list[dict[str, str]]:
         raise DatasetError(f"{path}: cannot be read", "save it as CSV UTF-8") from None
     lines = text.splitlines()
     separator = ";" if lines and ";" in lines[0] else ","
-    cells = [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=separator)]
+    try:
+        cells = [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=separator)]
+    except csv.Error as error:
+        raise DatasetError(f"{path}: not a table: {error}", "save it as CSV UTF-8") from None
     head = [name.lower() for name in cells[0]] if cells else []
     if key not in head:
         raise DatasetError(f"{path}: no column {key!r}", f"its first line names the columns: {key},...")
-    return [dict(zip(head, row, strict=False)) for row in cells[1:] if any(row)]
+    blank = dict.fromkeys(head, "")
+    return [{**blank, **dict(zip(head, row, strict=False))} for row in cells[1:] if any(row)]
 
 
 # --- our own landmarks -------------------------------------------------------------------------------
@@ -506,7 +507,9 @@ def main() -> None:
     if options.sheet is not None:
         if options.sheet.suffix.lower() not in PICTURE_SUFFIXES or not options.sheet.parent.is_dir():
             raise DatasetError(f"{options.sheet}: cannot be written", "name a .jpg in a folder that exists")
-        cv2.imwrite(str(options.sheet), sheet(photographs))
+        beside = options.sheet.with_stem(f"{options.sheet.stem}.new")
+        cv2.imwrite(str(beside), sheet(photographs))
+        beside.replace(options.sheet)
         print(f"wrote {options.sheet}: body green, head blue, landmarks red")
 
 

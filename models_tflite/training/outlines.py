@@ -97,10 +97,16 @@ class Pictures:
         return None
 
     def fits(self, path: Path, parts: Sequence[str]) -> bool:
-        """Whether the folders say the same; side/1.jpg must not become top/1.jpg."""
-        folders = [part.lower() for part in path.relative_to(self.folder).parts[:-1]]
-        named = [part.lower() for part in parts[:-1]]
-        return folders[len(folders) - len(named) :] == named or all(part in PLAIN_FOLDERS for part in folders)
+        """Whether the folders do not contradict each other; side/1.jpg must not become top/1.jpg."""
+        folders = telling(path.relative_to(self.folder).parts[:-1])
+        named = telling(parts[:-1])
+        shared = min(len(folders), len(named))
+        return folders[len(folders) - shared :] == named[len(named) - shared :]
+
+
+def telling(folders: Sequence[str]) -> list[str]:
+    """The folders that a person named, in small letters."""
+    return [folder.lower() for folder in folders if folder.lower() not in PLAIN_FOLDERS]
 
 
 def name_parts(called: str) -> list[str]:
@@ -116,6 +122,17 @@ def size_of(path: Path) -> tuple[int, int]:
             return upright_size(image)
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         raise DatasetError(f"{path}: not a picture", "give JPEG or PNG, or copy it again") from None
+
+
+def check_size(path: Path, size: tuple[int, int]) -> None:
+    """Refuse labels made for a picture of another size, or for one that was not yet turned upright."""
+    width, height = size_of(path)
+    if (width, height) == size:
+        return
+    differs = f"{path}: the picture has {width}x{height} px, its label {size[0]}x{size[1]}"
+    if (height, width) == size:
+        raise DatasetError(differs, "save the picture upright, without EXIF rotation, and label it again")
+    raise DatasetError(differs, "export labels and pictures together, without resizing")
 
 
 def refuse_missing(missing: Sequence[str], where: Path) -> None:

@@ -33,7 +33,9 @@ def yolo_files(folder: Path) -> list[Path]:
     """The file that names the classes, or the labels where none does."""
     named = [folder / name for name in ("data.yaml", "data.yml", "dataset.yaml", "classes.txt")]
     unnamed = [folder / "labels", *(folder / split / "labels" for split in PLAIN_FOLDERS)]
-    return [path for path in named if path.is_file()] or [path for path in unnamed if path.is_dir()]
+    folders = [path for path in unnamed if path.is_dir()]
+    others = sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")]) if folders else []
+    return [path for path in named if path.is_file()] or others or folders
 
 
 def read_yolo(folder: Path, pictures: Pictures, mapped: Mapping[str, str]) -> list[Listed]:
@@ -154,7 +156,7 @@ def class_names(folder: Path) -> dict[int, str]:
     pairs = names.items() if isinstance(names, dict) else enumerate(names)
     try:
         return {int(number): str(name) for number, name in pairs}
-    except ValueError:
+    except (TypeError, ValueError):
         raise DatasetError(f"{path}: names are not numbered", "expected names: {0: body, 1: head}") from None
 
 

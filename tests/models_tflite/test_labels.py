@@ -440,6 +440,25 @@ def test_macs_leave_files_that_are_no_pictures(tmp_path: Path):
     assert len(read_labelled(tmp_path, tell=silent)) == 1
 
 
+def test_square_pictures_are_asked_about_because_tools_stretch(tmp_path: Path):
+    simple_yolo(tmp_path)
+    picture(tmp_path / "images" / "g7_side_1.jpg", (64, 64))
+    notes: list[str] = []
+    read_labelled(tmp_path, tell=notes.append)
+    assert notes == ["every picture is square: if the tool stretched them, export again without resizing"]
+
+
+def test_folders_that_only_the_label_file_knows_do_not_matter(tmp_path: Path):
+    simple_coco(tmp_path, images=[{"id": 0, "file_name": "herd/side/g7_1.jpg", "width": 100, "height": 80}])
+    picture(tmp_path / "images" / "Side" / "g7_1.jpg")
+    assert read_labelled(tmp_path, tell=silent)[0].path == tmp_path / "images" / "Side" / "g7_1.jpg"
+
+
+def test_a_yaml_of_any_name_beside_images_and_labels_names_the_classes(tmp_path: Path):
+    (simple_yolo(tmp_path) / "data.yaml").rename(tmp_path / "goats.yaml")
+    assert len(read_labelled(tmp_path)) == 1
+
+
 # --- what is refused -----------------------------------------------------------------------------------
 
 BOW_TIE = flat([[20, 20], [60, 60], [60, 20], [20, 60]])
@@ -462,6 +481,8 @@ BOW_TIE = flat([[20, 20], [60, 60], [60, 20], [20, 60]])
         ({"outlines": [(1, {"size": [80, 100], "counts": "ab cd"})]}, "not COCO run lengths"),
         ({"outlines": [(1, "outlines")]}, "not as expected"),
         ({"images": []}, "image_id 0 is not listed"),
+        ({"images": [{"id": 0, "file_name": "a" * 5000, "width": 100, "height": 80}]}, "not as expected"),
+        ({"images": [{"id": 0, "file_name": "g7_side_1.jpg", "width": 1e999, "height": 80}]}, "not as expected"),
         ({"images": [], "annotations": []}, "no photographs"),
         ({"images": [{"id": 0, "file_name": "g7_side_1.jpg", "width": 50, "height": 40}]}, "label 50x40 .*resizing"),
         ({"images": [{"id": 0, "file_name": "g8_side_1.jpg", "width": 1, "height": 1}]}, "g8_side_1.jpg: no such"),
@@ -498,6 +519,7 @@ def test_what_is_wrong_with_a_yolo_file_is_named_with_its_line(tmp_path: Path, l
         ("nc: 2\n", "no names of classes"),
         ("names: [body, head", "not YAML"),
         ("names: {a: body}\n", "names are not numbered"),
+        ("names: {null: body}\n", "names are not numbered"),
         ("names: [goat]\nkpt_shape: [17, 3]\n", "export them as COCO keypoints"),
         ("names: [goat, kid]\n", "unknown class 'goat', 'kid'.*classes.csv: name,class, then goat,body"),
     ],
@@ -506,6 +528,20 @@ def test_what_is_wrong_with_a_data_yaml_is_named(tmp_path: Path, content: str, s
     text(simple_yolo(tmp_path) / "data.yaml", content)
     with pytest.raises(DatasetError, match=says):
         read_labelled(tmp_path)
+
+
+def test_landmarks_without_an_outline_are_not_taken_for_a_picture_without_a_goat(tmp_path: Path):
+    categories = [{"id": 1, "name": "goat", "keypoints": ["withers"], "skeleton": []}]
+    marks = [annotation(1, 1, [], keypoints=[30, 21, 2], num_keypoints=1)]
+    with pytest.raises(DatasetError, match=r"1 pictures have landmarks and no outline: g7_side_1.jpg"):
+        read_labelled(simple_coco(tmp_path, categories=categories, annotations=marks))
+
+
+def test_one_landmark_of_two_goats_is_refused(tmp_path: Path):
+    categories = [{"id": 1, "name": "body", "keypoints": ["withers"]}]
+    goats = [annotation(n, 1, [flat(BODY)], keypoints=[30 + n, 21, 2]) for n in range(2)]
+    with pytest.raises(DatasetError, match=r"annotation 1 .*a second withers in one picture"):
+        read_labelled(simple_coco(tmp_path, categories=categories, annotations=goats))
 
 
 def test_yolo_labels_without_pictures_are_named(tmp_path: Path):
@@ -635,6 +671,12 @@ def test_the_command_counts_what_is_there_and_draws_it(tmp_path: Path):
     drawn = cv2.imread(str(tmp_path / "sheet.png"))
     colours = {tuple(pixel) for pixel in drawn.reshape(-1, 3).tolist()}
     assert {labels.COLOURS[Label.BODY], labels.COLOURS[Label.HEAD]} <= colours
+
+
+def test_a_refused_folder_leaves_the_sheet_of_before(tmp_path: Path):
+    sheet = text(tmp_path / "sheet.png", "the sheet of before")
+    assert run(str(simple_yolo(tmp_path / "bad", "0 0.1\n")), "--sheet", str(sheet)).returncode == 1
+    assert sheet.read_text() == "the sheet of before"
 
 
 def test_the_command_says_what_is_wrong_in_one_line(tmp_path: Path):
