@@ -150,7 +150,7 @@ def one_picture(
             for points, beyond in annotation_outlines(annotation["segmentation"], size, where):
                 outlines.append((labels[category["name"]], points))
                 clipped += beyond
-    goat, truncated = entry.get("goat"), entry.get("truncated")
+    view, goat, truncated = entry.get("view"), entry.get("goat"), entry.get("truncated")
     original = entry.get("extra", {}).get("name", "")  # Roboflow flattens folders and keeps this
     return Listed(
         path=file,
@@ -159,7 +159,7 @@ def one_picture(
         outlines=tuple(outlines),
         clipped=clipped,
         landmarks=landmarks,
-        view=entry.get("view"),
+        view=None if view is None else str(view),
         goat=None if goat is None else str(goat),
         truncated=None if truncated is None else bool(truncated),
     )

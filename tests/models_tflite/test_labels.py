@@ -335,6 +335,13 @@ def test_pictures_csv_says_view_goat_and_truncation(tmp_path: Path):
     assert (photograph.view, photograph.goat, photograph.truncated) == ("top", "15", True)
 
 
+@pytest.mark.parametrize("view", ["left", 5])
+def test_a_view_that_is_none_is_refused(tmp_path: Path, view: Any):
+    entry = {"id": 0, "file_name": "g7_side_1.jpg", "width": 100, "height": 80, "view": view}
+    with pytest.raises(DatasetError, match=f"unknown view '{view}'.*side, top, front"):
+        read_labelled(simple_coco(tmp_path, images=[entry]))
+
+
 def test_an_export_of_one_view_may_say_so_in_the_name_of_its_folder(tmp_path: Path):
     folder = simple_yolo(tmp_path / "top view")
     for path in folder.rglob("g7_side_1.*"):
