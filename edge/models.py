@@ -126,6 +126,7 @@ def require_whole(shelf: Shelf, model: str) -> ModelCard:
 class Offer:
     """A model that wants to be on the shelf, read once and whole: what is tested is what is installed."""
 
+    path: Path
     model: str
     card: ModelCard
     files: dict[str, bytes]
@@ -163,7 +164,7 @@ def read_offer(path: Path) -> Offer:
         )
     folder = f"{card.name}-{card.version}-{card.sha256[:8]}"
     model = SHIPPED if path.resolve() == SHIPPED_MODEL else folder
-    return Offer(model, card, {CARD: card_text, card.path.name: content})
+    return Offer(path, model, card, {CARD: card_text, card.path.name: content})
 
 
 def require_plain(path: Path, key: str, text: str) -> None:
@@ -243,7 +244,8 @@ def told_of(offer: Offer, folder: Path, test: Callable[[], Report]) -> Report:
     try:
         return test()
     except StationError as error:
-        error.message = error.message.replace(str(folder), str(offer.card.path.parent))
+        told = error.message.replace(str(folder / CARD), str(offer.path))
+        error.message = told.replace(str(folder / offer.card.path.name), str(offer.card.path))
         raise
 
 
