@@ -12,6 +12,7 @@ from dashboard.words import local_time
 from edge.errors import StoreError
 from edge.outbox import Outbox
 from edge.records import Capture, Status
+from edge.shelf import Serving, read_serving
 from edge.store import Store
 
 DISK_WARN = 0.80
@@ -33,6 +34,7 @@ def all_checks() -> list[Check]:
     return [
         *database_checks(),
         station_check(station_is_alive()),
+        model_check(read_serving(config().serving_path) if station_is_alive() else None),
         disk_check(share_used(config().data_dir)),
     ]
 
@@ -80,6 +82,15 @@ def station_check(alive: bool) -> Check:
     if alive:
         return Check("station", "ok", "running")
     return Check("station", "fail", "not running: a press is not served", "start it: `goatdev run`")
+
+
+def model_check(serving: Serving | None) -> Check:
+    """Which network measures; a station that had to do with an older one says why."""
+    if serving is None:
+        return Check("model", "ok", "the station tells which one when it runs")
+    if serving.warning:
+        return Check("model", "warn", f"{serving.title} stands in: {serving.warning}", serving.hint)
+    return Check("model", "ok", serving.title)
 
 
 def disk_check(used: float) -> Check:

@@ -14,9 +14,12 @@ from edge.archive import Archive
 from edge.calibration import Calibration, read_calibration
 from edge.cameras import Rig, open_rig
 from edge.config import Config
+from edge.errors import StoreError
 from edge.locks import held
+from edge.models import load_model
 from edge.records import Capture, utc_now
-from edge.segment import SHIPPED_MODEL, Segmenter
+from edge.segment import Segmenter
+from edge.shelf import write_serving
 from edge.store import Store
 
 log = logging.getLogger("goatdev.station")
@@ -65,13 +68,27 @@ def open_station(config: Config) -> Iterator[Station]:
     ):
         archive = Archive(config.image_folder)
         close_interrupted(store, archive)
-        segmenter = Segmenter.load(config.model_path or SHIPPED_MODEL)
+        segmenter = open_model(config)
         calibration = read_calibration(config.calibration_path)
         rig = open_rig(config.cameras.sources(), config.folder)
         try:
             yield Station(config, store, archive, rig, segmenter, calibration)
         finally:
             rig.close()
+
+
+def open_model(config: Config) -> Segmenter:
+    """The current model for as long as the station runs; a damaged one gives way to the one before it, aloud."""
+    loaded = load_model(config)
+    serving = loaded.as_serving()
+    log.info("measuring with %s", serving.title)
+    if loaded.problem is not None:
+        log.warning("this is not the model that should be current: %s", loaded.problem)
+    try:
+        write_serving(config.serving_path, serving)
+    except StoreError as error:
+        log.warning("%s", error)
+    return loaded.segmenter
 
 
 def close_interrupted(store: Store, archive: Archive) -> None:

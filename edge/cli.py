@@ -6,7 +6,6 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 78 configuration error. With --json
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import os
 import signal
@@ -21,16 +20,20 @@ from typing import Any
 from edge import __version__
 from edge.app import run_station
 from edge.calibration import Calibration, read_calibration, scale_from_stick, write_view
-from edge.config import find_config, load_config
+from edge.cli_models import add_models
+from edge.config import config_if_any, find_config, load_config
+from edge.console import complain, say, with_config
 from edge.demo import DemoOptions, run_demo, run_once
 from edge.document import capture_document, revision_document
 from edge.durable import make_folder, write_durably
 from edge.errors import MeasureError, StageError, StationError
 from edge.geometry import landmarks
 from edge.images import encode_mask, read_picture
+from edge.models import load_model
 from edge.pipeline import examine
 from edge.records import VIEWS, Capture, Picture, Revision, Segmentation, Status
-from edge.segment import SHIPPED_MODEL, Segmenter
+from edge.segment import Segmenter
+from edge.shelf import title
 from edge.store import Store
 from edge.table import captures_table, measurements_table
 from edge.triggers import checked_goat_id, new_trigger
@@ -54,16 +57,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
-def complain(error: StationError) -> None:
-    print(f"goatdev: {error.message}", file=sys.stderr)
-    if error.hint:
-        print(f"  what to do: {error.hint}", file=sys.stderr)
-
-
-def say(document: Any) -> None:
-    print(json.dumps(document, indent=2, ensure_ascii=False))
-
-
 # Measuring by hand.
 
 
@@ -74,7 +67,7 @@ def measure_command(options: argparse.Namespace) -> int:
         parser().error("name at least one picture: --side F, --top F or --front F")
     checked_goat_id(options.goat)
     calibration = read_calibration(Path(options.calibration))
-    segmenter = Segmenter.load(model_card(options))
+    segmenter = chosen_model(options)
     pictures = {view: read_picture(path) for view, path in files.items()}
     require_calibrated(pictures, calibration)
     found = examine(pictures, {}, segmenter, calibration)
@@ -116,7 +109,7 @@ def warn(revision: Revision) -> None:
 
 def segment_command(options: argparse.Namespace) -> int:
     """Write the mask of one picture."""
-    segmenter = Segmenter.load(model_card(options))
+    segmenter = chosen_model(options)
     picture = read_picture(Path(options.image))
     segmentation = segmenter.segment(picture, options.view)
     out = Path(options.out)
@@ -150,8 +143,16 @@ def segmentation_document(
     }
 
 
-def model_card(options: argparse.Namespace) -> Path:
-    return Path(options.model) if options.model else SHIPPED_MODEL
+def chosen_model(options: argparse.Namespace) -> Segmenter:
+    """The network named with --model, else the station's where a configuration is found, else the shipped one."""
+    if options.model:
+        return Segmenter.load(Path(options.model))
+    config = config_if_any(options.config)
+    loaded = load_model(load_config(config) if config else None)
+    if loaded.problem:
+        complain(loaded.problem)
+        print(f"goatdev: measuring with {title(loaded.segmenter.card.as_document())}", file=sys.stderr)
+    return loaded.segmenter
 
 
 # Calibration.
@@ -273,11 +274,12 @@ def parser() -> argparse.ArgumentParser:
     add_measuring(commands)
     add_calibrating(commands)
     add_services(commands)
+    add_models(commands)
     return top
 
 
 def add_measuring(commands: Any) -> None:
-    measure = commands.add_parser("measure", help="measure pictures from files")
+    measure = with_config(commands.add_parser("measure", help="measure pictures from files"))
     for view in VIEWS:
         measure.add_argument(f"--{view}", metavar="F", help=f"{view} picture")
     measure.add_argument("--calibration", metavar="F", required=True, help="calibration file")
@@ -287,7 +289,7 @@ def add_measuring(commands: Any) -> None:
     measure.add_argument("--json", action="store_true", help="print one JSON document")
     measure.set_defaults(command=measure_command)
 
-    segment = commands.add_parser("segment", help="write the mask of one picture")
+    segment = with_config(commands.add_parser("segment", help="write the mask of one picture"))
     segment.add_argument("image", metavar="IMAGE")
     segment.add_argument("--view", choices=VIEWS, required=True)
     segment.add_argument("--out", metavar="F", required=True, help="8-bit PNG: 0 background, 1 body, 2 head")
@@ -342,11 +344,6 @@ def add_services(commands: Any) -> None:
     demo.add_argument("--host", default="127.0.0.1")
     demo.add_argument("--port", type=int, default=8000)
     demo.set_defaults(command=demo_command)
-
-
-def with_config(command: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    command.add_argument("--config", metavar="F", help="configuration file (default: goatdev.toml)")
-    return command
 
 
 if __name__ == "__main__":

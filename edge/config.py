@@ -129,6 +129,16 @@ class Config:
         return self.data_dir / "sync.lock"
 
     @property
+    def models_folder(self) -> Path:
+        """The shelf of models that were installed here."""
+        return self.data_dir / "models"
+
+    @property
+    def serving_path(self) -> Path:
+        """Where the station tells which model it measures with."""
+        return self.data_dir / "serving.json"
+
+    @property
     def calibration_path(self) -> Path:
         return self.folder / self.measure.calibration
 
@@ -153,16 +163,21 @@ def require(holds: bool, message: str, hint: str) -> None:
 
 def find_config(given: str | None) -> Path:
     """The file named on the command line, by GOATDEV_CONFIG, or in one of the usual places."""
+    found = config_if_any(given)
+    if found is None:
+        raise ConfigError(
+            "no configuration found",
+            "name one with --config FILE, or write goatdev.toml here; `goatdev demo` needs none",
+        )
+    return found
+
+
+def config_if_any(given: str | None) -> Path | None:
+    """As `find_config`, for what can do without one."""
     named = given or os.environ.get("GOATDEV_CONFIG")
     if named:
         return Path(named)
-    for place in CONFIG_PLACES:
-        if place.is_file():
-            return place
-    raise ConfigError(
-        "no configuration found",
-        "name one with --config FILE, or write goatdev.toml here; `goatdev demo` needs none",
-    )
+    return next((place for place in CONFIG_PLACES if place.is_file()), None)
 
 
 def load_config(path: Path) -> Config:

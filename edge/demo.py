@@ -19,11 +19,11 @@ from edge.config import Config, load_config
 from edge.durable import make_folder, write_durably
 from edge.errors import ConfigError, StationError, StoreError
 from edge.records import Capture
+from edge.selftest import SAMPLES
 from edge.store import Store
 from edge.table import measurements_table
 from edge.triggers import new_trigger
 
-SAMPLES = Path(__file__).resolve().parent / "samples"
 STATION_ID = "demo"
 # prctl(2): ask the kernel for this signal when the parent dies, however it dies.
 PR_SET_PDEATHSIG = 1

@@ -45,6 +45,14 @@ class CalibrationRefused(StationError):
     """What was given cannot calibrate a view."""
 
 
+class ModelRefused(StationError):
+    """A model may not become current; the one that is current stays."""
+
+
+class ShelfDamaged(StationError):
+    """Which model is current cannot be told."""
+
+
 class DeviceLost(StationError):
     """A device that the station cannot do without is gone: systemd restarts the station."""
 

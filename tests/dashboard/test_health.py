@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 from dashboard.health import backlog_check, disk_check, share_used
 from edge.config import Config
 from edge.outbox import Outbox
+from edge.shelf import Serving, write_serving
 from tests.dashboard.conftest import Barn
 
 
@@ -33,8 +34,22 @@ def test_looking_at_the_lock_does_not_take_it(client: FlaskClient, barn: Barn) -
 
 def test_every_check_has_a_state_and_a_text(client: FlaskClient, barn: Barn) -> None:
     found = checks(client)
-    assert set(found) == {"database", "backlog", "last_capture", "station", "disk"}
+    assert set(found) == {"database", "backlog", "last_capture", "station", "model", "disk"}
     assert all(check["text"] and check["state"] in ("ok", "warn", "fail") for check in found.values())
+
+
+def test_a_model_that_stands_in_for_a_damaged_one_is_a_warning(client: FlaskClient, barn: Barn) -> None:
+    assert checks(client)["model"]["state"] == "ok"
+    model = {"name": "goat_segmenter", "version": "2", "sha256": "ab" * 32}
+    with barn.running():
+        write_serving(barn.config.serving_path, Serving(model, "2026-11-21T18:00:00+00:00"))
+        assert checks(client)["model"]["text"] == "goat_segmenter 2 (abababab)"
+        damaged = Serving(model, "2026-11-21T18:00:00+00:00", "card.toml: cannot be read", "install it again")
+        write_serving(barn.config.serving_path, damaged)
+        assert checks(client)["model"]["state"] == "warn"
+        assert checks(client)["model"]["hint"] == "install it again"
+        barn.config.serving_path.write_text("torn")
+        assert checks(client)["model"]["state"] == "ok"
 
 
 def test_a_document_that_the_cloud_refused_is_a_warning(client: FlaskClient, barn: Barn) -> None:

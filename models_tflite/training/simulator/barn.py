@@ -14,37 +14,59 @@ GROUND_CM = -8.0
 
 @dataclass(frozen=True, slots=True)
 class Light:
-    """sun_from (3,) points at the sun; colours are linear light."""
+    """sun_from (3,) points at the sun; colours are linear light; dim: the camera has to strain."""
 
     sun_from: Vector
     sun: tuple[float, float, float]
     sky: tuple[float, float, float]
     ground: tuple[float, float, float]
+    dim: bool = False
 
 
-def draw_light(rng: Rng) -> Light:
-    """Overcast, hard sun through the side, backlight, dusk, or a lamp at night."""
-    kind = rng.choice(["overcast", "sun", "low_sun", "lamp"], p=[0.3, 0.35, 0.25, 0.1])
+LIGHTS = {"overcast": 0.25, "panel_sun": 0.3, "sun": 0.17, "low_sun": 0.13, "dusk": 0.07, "lamp": 0.08}
+
+
+def draw_light(rng: Rng, hands: int = 1) -> Light:
+    """Overcast, hard sun through the clear side (hands, +1 or -1 along Y), sun from anywhere, dusk, a lamp at night."""
+    kind = str(rng.choice(list(LIGHTS), p=list(LIGHTS.values())))
     azimuth = rng.uniform(0, 2 * np.pi)
-    elevation = {
-        "overcast": 70,
-        "sun": rng.uniform(25, 65),
-        "low_sun": rng.uniform(12, 30),
-        "lamp": rng.uniform(50, 85),
-    }
-    up = np.radians(elevation[str(kind)])
+    if kind == "panel_sun":
+        azimuth = hands * np.radians(rng.uniform(25, 155))
+    lowest, highest = {"sun": (25, 65), "panel_sun": (14, 45), "low_sun": (12, 30), "lamp": (50, 85)}.get(
+        kind, (60, 80)
+    )
+    up = np.radians(rng.uniform(lowest, highest))
     direction = np.array([np.cos(up) * np.cos(azimuth), np.cos(up) * np.sin(azimuth), np.sin(up)])
-    strength = {
-        "overcast": rng.uniform(0, 0.35),
-        "sun": rng.uniform(1.2, 2.6),
-        "low_sun": rng.uniform(1, 2.2),
-        "lamp": 1.5,
-    }
-    warm = {"overcast": 0.0, "sun": 0.08, "low_sun": 0.2, "lamp": 0.35}[str(kind)]
-    sun = strength[str(kind)] * np.array([1.0, 1.0 - 0.5 * warm, 1.0 - warm])
-    sky = rng.uniform(0.35, 0.75) * np.array([0.94, 0.98, 1.04])
+    weak, strong = {"overcast": (0, 0.35), "dusk": (0, 0.1), "lamp": (1.2, 1.8), "panel_sun": (0.9, 2.1)}.get(
+        kind, (1.2, 2.6)
+    )
+    warm = {"sun": 0.08, "panel_sun": 0.12, "low_sun": 0.2, "lamp": 0.35}.get(kind, 0.0)
+    sun = rng.uniform(weak, strong) * np.array([1.0, 1.0 - 0.5 * warm, 1.0 - warm])
+    blue = 0.12 if kind in ("dusk", "panel_sun", "low_sun") else 0.02
+    sky = rng.uniform(0.35, 0.75) * np.array([0.96 - blue, 0.98, 1.0 + blue])
     bounce = rng.uniform(0.12, 0.4) * np.array([1.0, 0.9, 0.75])
-    return Light(direction, _triple(sun), _triple(sky), _triple(bounce))
+    if kind == "lamp":
+        sky, bounce = 0.4 * sky, 0.4 * bounce
+    return Light(direction, _triple(sun), _triple(sky), _triple(bounce), dim=kind in ("dusk", "lamp"))
+
+
+def draw_shades(rng: Rng, light: Light) -> Mesh | None:
+    """What stands between sun and crate, out of the picture: roof beams and boards that throw slanted stripes."""
+    if rng.random() < 0.35 or max(light.sun) < 0.8:
+        return None
+    towards = light.sun_from
+    along = np.cross(towards, [0.0, 0.0, 1.0])
+    along /= np.linalg.norm(along)
+    steep = np.cross(along, towards)
+    parts = []
+    for _ in range(int(rng.integers(1, 6))):
+        turn = rng.normal(0.5, 0.5)
+        heading = np.cos(turn) * along + np.sin(turn) * steep
+        across = -np.sin(turn) * along + np.cos(turn) * steep
+        middle = np.array([0, 0, 45.0]) + 130 * towards + across * rng.uniform(-70, 70)
+        wide = rng.uniform(2, 7) if rng.random() < 0.75 else rng.uniform(15, 40)
+        parts.append(bar(middle - 150 * heading, middle + 150 * heading, float(wide)))
+    return joined(parts)
 
 
 def _triple(values: Vector) -> tuple[float, float, float]:
@@ -63,7 +85,7 @@ def draw_barn(rng: Rng, camera_y_cm: float) -> Mesh:
     """A barn by lot: ground, walls with bright doors, rails; nothing between camera and crate."""
     ground_kind = (Material.STRAW, Material.STRAW, Material.CONCRETE)[rng.integers(3)]
     shade = rng.uniform(0.5, 1.6)
-    base = (0.22, 0.14, 0.07) if ground_kind == Material.STRAW else (0.25, 0.23, 0.2)
+    base = (0.19, 0.115, 0.062) if ground_kind == Material.STRAW else (0.25, 0.23, 0.2)
     ground = box((-500, -500, GROUND_CM - 1), (500, 500, GROUND_CM))
     parts = [ground.painted(_triple(np.array(base) * shade), ground_kind)]
     wall = (Material.SHEET_METAL, Material.WOOD, Material.CONCRETE)[rng.integers(3)]
@@ -79,12 +101,12 @@ def _in_the_way(part: Mesh, camera_y_cm: float) -> bool:
     return y * camera_y_cm > 1 and abs(y) < abs(camera_y_cm) + 10 and abs(camera_y_cm) > 60
 
 
-def draw_bystanders(rng: Rng, view: str, camera_y_cm: float) -> list[Mesh]:
-    """People and things around the crate, by lot."""
-    people, things = int(rng.choice([0, 0, 1, 1, 2])), int(rng.choice([0, 0, 1, 3]))
-    side = -1.0 if camera_y_cm > 0 else 1.0
-    return [person(rng, bystander_place(rng, view, side)) for _ in range(people)] + [
-        clutter(rng, bystander_place(rng, view, side)) for _ in range(things)
+def draw_bystanders(rng: Rng, half_length: float, half_width: float, hands: int) -> list[Mesh]:
+    """People and things around the crate, by lot; where the side camera (hands, its side of Y) looks, nobody stands."""
+    people, things = int(rng.choice([0, 1, 1, 2])), int(rng.choice([0, 0, 1, 3]))
+    places = [bystander_place(rng, half_length, half_width, hands) for _ in range(people + things)]
+    return [person(rng, place, staff=bool(rng.random() < 0.5)) for place in places[:people]] + [
+        clutter(rng, place) for place in places[people:]
     ]
 
 
@@ -124,23 +146,29 @@ def rails(rng: Rng) -> list[Mesh]:
     return [mesh.painted(grey, Material.STEEL) for mesh in tubes]
 
 
-def bystander_place(rng: Rng, view: str, far_side: float) -> Vector:
-    """A place outside the crate that the camera can see, feet on the ground, cm; far_side +1 or -1 along Y."""
-    if view == "front" and rng.random() < 0.7:
-        return np.array([rng.uniform(-160, 60), rng.choice([-1, 1]) * rng.uniform(48, 120), GROUND_CM])
-    if view == "top":
-        return np.array([rng.uniform(-90, 90), rng.choice([-1, 1]) * rng.uniform(55, 85), GROUND_CM])
-    far = far_side if rng.random() < 0.95 else -far_side
-    return np.array([rng.uniform(-130, 110), far * rng.uniform(50, 120), GROUND_CM])
+def bystander_place(rng: Rng, half_length: float, half_width: float, hands: int) -> Vector:
+    """A place just outside the crate, feet on the ground, cm."""
+    kind = rng.choice(["behind", "rump", "beside", "before"], p=[0.55, 0.2, 0.22, 0.03])
+    x, y = rng.uniform(-130, 60), -hands * (half_width + rng.uniform(18, 90))
+    if kind == "rump":
+        x, y = -half_length - rng.uniform(22, 70), rng.uniform(-70, 70)
+    elif kind == "beside":
+        x, y = -half_length + rng.uniform(-60, 5), hands * (half_width + rng.uniform(22, 60))
+    elif kind == "before":
+        x, y = rng.uniform(-60, 60), hands * (half_width + rng.uniform(22, 35))
+    return np.array([x, y, GROUND_CM])
 
 
-def person(rng: Rng, feet: Vector) -> Mesh:
+def person(rng: Rng, feet: Vector, staff: bool = False) -> Mesh:
     """Somebody in jeans and a sweater, arms down or one arm out."""
     tall = rng.uniform(155, 190)
     turn = rng.uniform(0, 2 * np.pi)
     ahead = np.array([np.cos(turn), np.sin(turn), 0.0])
     left = np.array([-ahead[1], ahead[0], 0.0])
     trousers, sweater = _cloth(rng), _cloth(rng)
+    if staff:
+        trousers = _triple(np.array([0.05, 0.08, 0.14]) * rng.uniform(0.6, 1.8))
+        sweater = _triple(np.array([0.05, 0.09, 0.3]) * rng.uniform(0.6, 1.6))
     skin = _triple(np.array([0.5, 0.3, 0.2]) * rng.uniform(0.3, 1.2))
 
     def limb(

@@ -22,6 +22,7 @@ from models_tflite.training.simulator.mesh import (
     Vector,
     ball,
     bare,
+    box,
     grid_faces,
     joined,
     tube,
@@ -72,7 +73,7 @@ def pose_goat(build: Build, stance: Stance, cells_per_withers: int = CELLS_PER_W
     """Grow the flesh of a goat in a stance and take its skin."""
     skull = place_skull(build, stance)
     trunk_shapes, hooves = trunk_and_legs(build, stance)
-    body = [*trunk_shapes, *neck(build, skull), *tail(build, stance)]
+    body = [*trunk_shapes, *neck(build, skull), *tail(build, stance), *udder(build)]
     head = head_shapes(build, skull)
     low, high = _bounds([shape for shape, _ in body + head])
     height = build.withers_cm
@@ -90,9 +91,17 @@ def pose_goat(build: Build, stance: Stance, cells_per_withers: int = CELLS_PER_W
 def dress(posed: PosedGoat, coat: Coat) -> Mesh:
     """The goat as it is drawn: its skin in a coat, with ears, eyes and horns."""
     skull, build = posed.skull, posed.build
-    return joined(
-        [paint(posed, coat), *ears(build, posed.stance, coat, skull), *horns(build, skull), *eyes(skull)]
-    )
+    leaves = ears(build, posed.stance, coat, skull)
+    tags = [ear_tag(leaves[0], coat.tag)] if coat.tag else []
+    return joined([paint(posed, coat), *leaves, *tags, *horns(build, skull), *eyes(skull)])
+
+
+def ear_tag(ear: Mesh, colour: tuple[float, float, float]) -> Mesh:
+    """A plastic tag through the middle of an ear, hanging."""
+    place = ear.vertices[len(ear.vertices) // 4].astype(float)
+    low, high = np.subtract(place, [1.6, 1.0, 4.2]), np.add(place, [1.6, 1.0, 0.6])
+    tag = box((low[0], low[1], low[2]), (high[0], high[1], high[2])).painted(colour, Material.HORN)
+    return replace(tag, label=np.ones(len(tag.vertices), dtype=np.float32))
 
 
 Part = tuple[Shape, float]
@@ -231,12 +240,29 @@ def _egg(size: float, centre: Point, radii: Point) -> Egg:
 
 
 def tail(build: Build, stance: Stance) -> list[Part]:
-    height = build.withers_cm
+    """A short tail, up or down; a long one in three pieces, hanging or carried."""
+    height, length = build.withers_cm, build.tail
     x, z = trunk_x(build, 0.02) / height, 0.90 * build.rump_height
-    end = (x - 0.055, 0.01, z + 0.13) if stance.tail_up else (x - 0.075, 0.01, z - 0.14)
+    reach, rise = (0.35 * length, 0.86 * length) if stance.tail_up else (0.5 * length, -0.93 * length)
+    end = (x - reach, 0.01, z + rise)
     bend = (x - 0.035, 0.0, z + 0.05) if stance.tail_up else (x - 0.045, 0.0, z - 0.02)
-    shapes = [_cone(height, (x + 0.04, 0, z - 0.01), bend, 0.04, 0.03), _cone(height, bend, end, 0.03, 0.009)]
+    thin = 0.009 if length < 0.25 else 0.018
+    shapes = [_cone(height, (x + 0.04, 0, z - 0.01), bend, 0.04, 0.03), _cone(height, bend, end, 0.03, thin)]
     return [(shape, 0.03 * height) for shape in shapes]
+
+
+def udder(build: Build) -> list[Part]:
+    """The bag between the thighs, with two teats."""
+    if not build.udder:
+        return []
+    height, size = build.withers_cm, 0.05 + 0.05 * build.udder
+    x, z = trunk_x(build, 0.16) / height, build.belly + 0.06 - 0.5 * size
+    bag = _egg(height, (x, 0, z), (1.1 * size, 0.9 * size, 1.2 * size))
+    teats = [
+        _cone(height, (x, 0.5 * y, z - size), (x + 0.01, 0.6 * y, z - 1.6 * size), 0.025, 0.012)
+        for y in (size, -size)
+    ]
+    return [(bag, 0.05 * height), *((teat, 0.02 * height) for teat in teats)]
 
 
 def _direction(pitch_deg: float, yaw_deg: float) -> Vector:
@@ -332,7 +358,7 @@ def _ear(build: Build, coat: Coat, skull: Skull, side: int, out: float, up: floa
         bare((sheet + outwards * gap).reshape(-1, 3), (outwards * np.sign(gap)).reshape(-1, 3), faces)
         for gap in (0.25, -0.25)
     ]
-    ear = joined(skin)
+    ear = joined([facing_out(one) for one in skin])
     pattern = 1.0 if coat.pattern in ("boer", "tan_points") else -1.0 if coat.pattern != "patched" else 0.0
     size = len(ear.vertices)
     return replace(
@@ -342,6 +368,14 @@ def _ear(build: Build, coat: Coat, skull: Skull, side: int, out: float, up: floa
         pattern=np.full(size, pattern, dtype=np.float32),
         label=np.full(size, 1.0, dtype=np.float32),
     )
+
+
+def facing_out(sheet: Mesh) -> Mesh:
+    """A sheet with its triangles wound so that they face where its normals point."""
+    a, b, c = (sheet.vertices[sheet.faces[:, i]] for i in range(3))
+    inwards = np.sum(np.cross(b - a, c - a) * sheet.normals[sheet.faces[:, 0]], axis=1) < 0
+    faces = np.where(inwards[:, None], sheet.faces[:, ::-1], sheet.faces)
+    return replace(sheet, faces=np.ascontiguousarray(faces, dtype=np.int32))
 
 
 def horns(build: Build, skull: Skull) -> list[Mesh]:

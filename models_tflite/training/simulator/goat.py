@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -34,6 +34,8 @@ class Build:
     ear_length: float = 0.25
     horn_length: float = 0.0
     beard: float = 0.0
+    udder: float = 0.0
+    tail: float = 0.15  # length
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,13 @@ class Coat:
     patch_seed: float = 0.0
     hair_cm: float = 0.6  # length of the hair that stands off the skin
     hair_patch: int = -1  # a real hair picture, when the folder is there
+    roan: float = 0.0  # how many white hairs are mixed in
+    spray: tuple[float, float, float] = (
+        0.0,
+        0.0,
+        0.0,
+    )  # a pink mark: along and how high on the back, size, cm
+    tag: tuple[float, float, float] | None = None  # the colour of an ear tag
 
 
 def draw_build(rng: Rng) -> Build:
@@ -102,6 +111,32 @@ def draw_build(rng: Rng) -> Build:
         ear_length=float(rng.uniform(*lengths[ears])),
         horn_length=float(rng.uniform(0.04, 0.12 if kid else 0.38)) if horned else 0.0,
         beard=float(rng.uniform(0.05, 0.16)) if not kid and rng.random() < 0.35 else 0.0,
+        udder=float(rng.uniform(0.3, 1.0)) if not kid and rng.random() < 0.25 else 0.0,
+        tail=float(rng.uniform(0.12, 0.18)),
+    )
+
+
+def draw_dog(rng: Rng) -> Build:
+    """A dog: long tail, thin muzzle, shorter legs, a narrow waist, no horns."""
+    trunk = float(rng.uniform(0.26, 0.34))
+    ears = str(rng.choice(["upright", "lop"]))
+    return Build(
+        withers_cm=float(rng.uniform(38, 66)),
+        length=float(rng.uniform(1.08, 1.3)),
+        shoulder=trunk,
+        barrel=trunk + 0.02,
+        waist=trunk - 0.09,
+        rump=trunk - 0.04,
+        rump_height=float(rng.normal(0.97, 0.02)),
+        belly=float(rng.uniform(0.36, 0.44)),
+        neck_length=float(rng.uniform(0.28, 0.36)),
+        neck_girth=float(rng.uniform(0.85, 1.05)),
+        head=float(rng.uniform(1.0, 1.2)),
+        roman_nose=0.0,
+        bone=float(rng.uniform(1.1, 1.5)),
+        ears=ears,
+        ear_length=0.13 if ears == "upright" else 0.17,
+        tail=float(rng.uniform(0.4, 0.6)),
     )
 
 
@@ -126,6 +161,7 @@ def _feet(rng: Rng, spread: float) -> tuple[float, float]:
     return float(one), float(other)
 
 
+TAGS = ((0.85, 0.55, 0.02), (0.8, 0.78, 0.7), (0.75, 0.15, 0.02), (0.02, 0.2, 0.6), (0.05, 0.45, 0.08))
 WHITES = ((0.78, 0.75, 0.68), (0.68, 0.62, 0.52), (0.85, 0.84, 0.8), (0.6, 0.56, 0.5))
 BROWNS = ((0.28, 0.11, 0.04), (0.4, 0.2, 0.09), (0.16, 0.07, 0.03), (0.45, 0.28, 0.14), (0.3, 0.16, 0.09))
 BLACKS = ((0.012, 0.011, 0.01), (0.03, 0.026, 0.024), (0.02, 0.012, 0.008))
@@ -152,7 +188,16 @@ def draw_coat(rng: Rng) -> Coat:
         patch_seed=float(rng.uniform(0, 100)),
         hair_cm=float(rng.uniform(0.2, 0.8) if rng.random() < 0.7 else rng.uniform(0.8, 2.4)),
         hair_patch=int(rng.integers(0, 1000)) if rng.random() < 0.5 else -1,
+        roan=float(rng.uniform(0.3, 1.0)) if rng.random() < 0.1 else 0.0,
+        tag=TAGS[rng.integers(len(TAGS))] if rng.random() < 0.4 else None,
     )
+
+
+def sprayed(rng: Rng, coat: Coat, withers_cm: float) -> Coat:
+    """The coat with a pink mark on the back or the rump."""
+    place = float(rng.uniform(-0.5, 0.15)), float(rng.uniform(0.85, 1.0)), float(rng.uniform(0.05, 0.13))
+    along, high, size = (value * withers_cm for value in place)
+    return replace(coat, spray=(along, high, size))
 
 
 def _shade(rng: Rng, pool: tuple[tuple[float, float, float], ...]) -> tuple[float, float, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -16,34 +17,80 @@ Picture = NDArray[np.uint8]
 HAIR_PX = 256
 
 
-def draw_look(rng: Rng, light: Light) -> Look:
-    """An exposure that suits the light, more or less, and a white balance that is a bit off."""
+def draw_look(rng: Rng, light: Light, station: Look | None = None) -> Look:
+    """An exposure that suits the light, more or less, and a white balance that is a bit off.
+
+    With the station's look: one camera's own, a little off from it.
+    """
+    if station:
+        white = np.array(station.white) * np.exp(rng.normal(0, 0.025, 3))
+        return replace(
+            station,
+            exposure=station.exposure * float(np.exp(rng.normal(0, 0.15))),
+            haze=float(rng.uniform(0.02, 0.12)) if rng.random() < 0.12 else 0.0,
+            white=(float(white[0]), float(white[1]), float(white[2])),
+        )
     brightness = np.mean(light.sky) + 0.35 * np.mean(light.sun)
-    exposure = float(np.clip(0.75 / brightness, 0.4, 2.5) * np.exp(rng.normal(0, 0.32)))
-    white = np.exp(rng.normal(0, 0.07, 3)) * np.array([1.0 + rng.normal(0, 0.06), 1.0, 1.0])
+    exposure = float(np.clip(0.75 / brightness, 0.4, 2.5) * np.exp(rng.normal(0, 0.25)))
+    if light.dim:
+        exposure *= float(rng.uniform(0.35, 0.9))
+    white = np.exp(rng.normal(0, 0.06, 3)) * np.array([1.0 + rng.normal(0, 0.05), 1.0, 1.0])
     return Look(
         exposure=exposure,
-        contrast=float(rng.uniform(0.92, 1.25)),
-        haze=float(rng.uniform(0.02, 0.12)) if rng.random() < 0.15 else 0.0,
+        contrast=float(rng.uniform(0.95, 1.3)),
         white=(float(white[0]), float(white[1]), float(white[2])),
         dust=float(rng.uniform(0.05, 0.6)),
     )
 
 
-def spoil(rng: Rng, picture: Picture) -> Picture:
-    """Blur, noise and vignette by lot."""
+def spoil(rng: Rng, picture: Picture, dim: bool = False) -> Picture:
+    """Drops and dust on the lens, blur, a cheap sensor, vignette and noise, by lot; more noise where it is dim."""
     result = picture.astype(np.float32)
     scale = picture.shape[1] / 512
-    if rng.random() < 0.5:
+    if rng.random() < 0.08:
+        result = _dirty_lens(rng, result)
+    if rng.random() < 0.45:
         blurred = cv2.GaussianBlur(result, (0, 0), float(rng.uniform(0.3, 1.6)) * scale)
         result = np.asarray(blurred, dtype=np.float32)
     if rng.random() < 0.1:
         result = _shaken(rng, result, scale)
+    if rng.random() < 0.1:
+        result = _cheap(rng, result)
     if rng.random() < 0.4:
         result *= _vignette(picture.shape[:2], float(rng.uniform(0.05, 0.4)))[..., None]
-    grain = float(rng.uniform(0.5, 9)) if rng.random() < 0.7 else 0.0
-    noise = rng.normal(0, 1, picture.shape).astype(np.float32) * grain
-    return np.asarray(np.clip(result + noise, 0, 255), dtype=np.uint8)
+    grain = float(rng.uniform(4, 16)) if dim else float(rng.uniform(0.5, 8)) if rng.random() < 0.7 else 0.0
+    if grain:
+        result += grain * rng.standard_normal(picture.shape, dtype=np.float32)
+    return np.asarray(np.clip(result, 0, 255), dtype=np.uint8)
+
+
+def _dirty_lens(rng: Rng, picture: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A few water drops that blur what is behind them, or grey specks of dust."""
+    height, width = picture.shape[:2]
+    drops = rng.random() < 0.5
+    cover = np.zeros((height, width), np.float32)
+    for _ in range(int(rng.integers(1, 5 if drops else 25))):
+        centre = int(rng.integers(width)), int(rng.integers(height))
+        size = rng.uniform(0.02, 0.09) if drops else rng.uniform(0.002, 0.015)
+        axes = tuple(max(1, int(size * width * grow)) for grow in rng.uniform(0.7, 1.3, 2))
+        cv2.ellipse(cover, centre, (axes[0], axes[1]), float(rng.uniform(0, 180)), 0, 360, (1.0,), -1)
+    soft = cv2.GaussianBlur(cover, (0, 0), width * (0.006 if drops else 0.004))[..., None]
+    blurred = cv2.GaussianBlur(picture, (0, 0), width * 0.02)
+    behind = blurred * 0.9 + 22 if drops else 0.5 * blurred + 0.25 * picture
+    return np.asarray(picture + (behind - picture) * soft * (0.9 if drops else 0.6), dtype=np.float32)
+
+
+def _cheap(rng: Rng, picture: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What a small sensor and a strong JPEG leave."""
+    height, width = picture.shape[:2]
+    share = float(rng.uniform(0.4, 0.75))
+    small = cv2.resize(
+        picture, (max(8, int(width * share)), max(8, int(height * share))), interpolation=cv2.INTER_AREA
+    )
+    clipped = np.clip(small, 0, 255).astype(np.uint8)
+    _, packed = cv2.imencode(".jpg", clipped, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 70))])
+    back = cv2.resize(cv2.imdecode(packed, cv2.IMREAD_COLOR), (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(back, dtype=np.float32)
 
 
 def _shaken(rng: Rng, picture: NDArray[np.float32], scale: float) -> NDArray[np.float32]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import moderngl
@@ -12,14 +13,19 @@ from scipy.ndimage import gaussian_filter
 
 from models_tflite.training.simulator import shaders
 from models_tflite.training.simulator.barn import Light
+from models_tflite.training.simulator.crate import Mirror
 from models_tflite.training.simulator.goat import HAIR_IN_OUTLINE, Coat
 from models_tflite.training.simulator.mesh import Material, Mesh, Vector
-from models_tflite.training.simulator.station import Camera
+from models_tflite.training.simulator.station import Camera, finer, lens
 
 NEAR_CM, FAR_CM = 5.0, 900.0
 SHADOW_PX, SHADOW_REACH_CM = 1400, 150.0
 SAMPLES = 4
 HAIR_LAYERS, FINE_HAIR_LAYERS = 2, 5
+# The outline is drawn with twice the pixels before it is bent: taking the nearest one then errs by a quarter pixel.
+FINER = 2
+# A landmark this far behind what the camera sees there, cm, counts as hidden by the animal itself.
+HIDDEN_BEHIND_CM = 3.0
 LAYOUT = "3f 3f 4f 3f"
 ATTRIBUTES = ("in_position", "in_normal", "in_colour", "in_kind")
 Picture = NDArray[np.uint8]
@@ -55,7 +61,10 @@ class Scene:
     thin    the crate: hides the goat in the picture, not in the mask
     wide    hides the goat in the mask too
     glass   a clear panel, drawn last
-    others  goats outside the crate
+    others  animals that are not in the mask: goats outside the crate, a dog
+    second  another goat in the crate, in the mask like the first
+    shades  throws shadows and is not seen: the roof, whatever stands between crate and sun
+    mirror  the clear panel as a mirror
     """
 
     light: Light
@@ -66,6 +75,30 @@ class Scene:
     wide: Mesh | None = None
     glass: Mesh | None = None
     others: tuple[Animal, ...] = ()
+    second: Animal | None = None
+    shades: Mesh | None = None
+    mirror: Mirror | None = None
+
+    @property
+    def outlined(self) -> tuple[Animal, ...]:
+        """The animals of the mask."""
+        return tuple(animal for animal in (self.goat, self.second) if animal)
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """One picture with its truth.
+
+    picture  (H, W, 3)  BGR
+    mask     (H, W)     0 background, 1 body, 2 head
+    whole_px            pixels of the mask if nothing wide hid a part of it
+    seen     (N,)       for each point asked for: inside the picture and not hidden
+    """
+
+    picture: Picture
+    mask: Picture
+    whole_px: int
+    seen: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +114,15 @@ class Upload:
         self.index.release()
 
 
+@dataclass(frozen=True, slots=True)
+class Canvas:
+    """Where pictures and outlines of one size are drawn; outlines may have more pixels."""
+
+    drawn: moderngl.Framebuffer
+    resolved: moderngl.Framebuffer
+    labels: moderngl.Framebuffer
+
+
 class Renderer:
     """One picture size, one graphics context; use it for as many scenes as you like."""
 
@@ -88,9 +130,10 @@ class Renderer:
         self.size = size
         self.context = moderngl.create_standalone_context(backend="egl")
         self.surfaces = {
-            material: self._program(shaders.SCENE_FRAGMENT.replace("%MATERIAL%", str(int(material))))
-            for material in Material
+            material: self._program(shaders.surface(int(material), shaders.PLAIN)) for material in Material
         }
+        self.fur = self._program(shaders.surface(int(Material.COAT), shaders.FUR))
+        self.mirrored = self._program(shaders.surface(int(Material.COAT), shaders.MIRRORED))
         self.programs = {
             "glass": self._program(shaders.GLASS_FRAGMENT),
             "depth": self._program(shaders.DEPTH_FRAGMENT),
@@ -98,7 +141,9 @@ class Renderer:
         }
         # Pictures are drawn upside down, which turns every triangle's winding round.
         self.context.front_face = "cw"
-        self._make_targets()
+        self._canvases: dict[tuple[tuple[int, int], int], Canvas] = {}
+        self.shadow = self._shadow_map()
+        self.shadow_target = self.context.framebuffer(depth_attachment=self.shadow)
         self.noise = self._noise_texture()
         self.hair = [self._hair_texture(picture) for picture in hair or [np.ones((8, 8, 3), np.float32)]]
         self.has_hair = bool(hair)
@@ -107,20 +152,25 @@ class Renderer:
     def _program(self, fragment: str) -> moderngl.Program:
         return self.context.program(vertex_shader=shaders.SCENE_VERTEX, fragment_shader=fragment)
 
-    def _make_targets(self) -> None:
-        context, size = self.context, self.size
-        samples = SAMPLES
-        self.canvas = context.framebuffer(
-            [context.renderbuffer(size, 4, samples=samples)],
-            context.depth_renderbuffer(size, samples=samples),
-        )
-        self.resolved = context.framebuffer([context.texture(size, 4)])
-        self.label_target = context.framebuffer([context.texture(size, 4)], context.depth_renderbuffer(size))
-        self.shadow = context.depth_texture((SHADOW_PX, SHADOW_PX))
-        self.shadow.compare_func = ""
-        self.shadow.filter = (moderngl.NEAREST, moderngl.NEAREST)
-        self.shadow.repeat_x = self.shadow.repeat_y = False
-        self.shadow_target = context.framebuffer(depth_attachment=self.shadow)
+    def _canvas(self, size: tuple[int, int], finer_labels: int) -> Canvas:
+        """Made on first use: most runs need one."""
+        if (size, finer_labels) not in self._canvases:
+            context, fine = self.context, (size[0] * finer_labels, size[1] * finer_labels)
+            drawn = context.framebuffer(
+                [context.renderbuffer(size, 4, samples=SAMPLES)],
+                context.depth_renderbuffer(size, samples=SAMPLES),
+            )
+            resolved = context.framebuffer([context.texture(size, 4)])
+            labels = context.framebuffer([context.texture(fine, 4)], context.depth_texture(fine))
+            self._canvases[size, finer_labels] = Canvas(drawn, resolved, labels)
+        return self._canvases[size, finer_labels]
+
+    def _shadow_map(self) -> moderngl.Texture:
+        shadow = self.context.depth_texture((SHADOW_PX, SHADOW_PX))
+        shadow.compare_func = ""
+        shadow.filter = (moderngl.NEAREST, moderngl.NEAREST)
+        shadow.repeat_x = shadow.repeat_y = False
+        return shadow
 
     def _noise_texture(self) -> moderngl.Texture3D:
         """Smooth noise that repeats every 64 cells, four independent channels."""
@@ -142,21 +192,114 @@ class Renderer:
 
     def draw(self, scene: Scene, camera: Camera) -> tuple[Picture, Picture]:
         """Picture (H, W, 3) in BGR and mask (H, W) with 0 background, 1 body, 2 head."""
-        clip, sun = clip_from_world(camera), sun_from_world(scene.light.sun_from)
+        shot = self.shoot(scene, [camera])[0]
+        return shot.picture, shot.mask
+
+    def shoot(
+        self,
+        scene: Scene,
+        cameras: Sequence[Camera],
+        looks: Sequence[Look] = (),
+        points_world: Vector | None = None,
+    ) -> list[Shot]:
+        """The pictures of several cameras of one scene, each with its own look if given.
+
+        points_world (N, 3) cm are points on the goat; each shot tells which of them it shows.
+        """
+        points = np.zeros((0, 3)) if points_world is None else points_world
+        with self.context:  # there may be another renderer
+            return self._shots(scene, cameras, looks or [scene.look] * len(cameras), points)
+
+    def _shots(
+        self, scene: Scene, cameras: Sequence[Camera], looks: Sequence[Look], points: Vector
+    ) -> list[Shot]:
         solids = [self._upload(mesh) for mesh in (scene.wide, scene.thin, scene.barn) if mesh]
-        animals = [(self._goat(animal.mesh), animal) for animal in (scene.goat, *scene.others) if animal]
+        animals = [(self._goat(one.mesh), one) for one in (*scene.outlined, *scene.others)]
         # What is near comes first, so that what it hides need not be computed.
         things: list[tuple[Upload, Animal | None]] = [*animals, *((solid, None) for solid in solids)]
-        self._draw_shadows(things[:-1], sun)
-        self._prepare(scene, camera, clip, sun)
+        shades = [self._upload(scene.shades)] if scene.shades else []
+        sun = sun_from_world(scene.light.sun_from)
+        self._draw_shadows([*things[:-1], *((shade, None) for shade in shades)], sun)
+        wide = solids[0] if scene.wide else None
+        shots = [
+            self._shot(replace(scene, look=look), camera, things, wide, sun, points)
+            for camera, look in zip(cameras, looks, strict=True)
+        ]
+        for upload in solids + shades:
+            upload.release()
+        return shots
+
+    def _shot(
+        self,
+        scene: Scene,
+        camera: Camera,
+        things: list[tuple[Upload, Animal | None]],
+        wide: Upload | None,
+        sun: Vector,
+        points: Vector,
+    ) -> Shot:
+        """Drawn through an ideal lens; then picture and mask are bent alike, as the real lens bends them."""
+        bent = lens(camera) if np.any(camera.distortion) else None
+        ideal, times = (bent.ideal, FINER) if bent else (camera, 1)
+        canvas, clip = self._canvas(ideal.size, times), clip_from_world(ideal)
+        self._prepare(canvas, scene, ideal, clip, sun)
         for upload, animal in things:
             self._draw_solid(upload, animal)
+        # Only who is measured gets a soft outline: it costs as much as the rest of a goat.
+        for goat in scene.outlined:
+            self._draw_hair(self._goat(goat.mesh), goat, camera.world_from_cam[:3, 3])
+        self._draw_mirrored(scene, ideal)
         self._draw_glass(scene, clip)
-        mask = self.mask(scene.goat, camera, solids[0] if scene.wide else None)
-        picture = self._read(self.canvas)
-        for solid in solids:
-            solid.release()
-        return np.ascontiguousarray(picture[..., ::-1]), mask
+        picture = self._read(canvas)[..., ::-1]
+        fine = finer(ideal, times)
+        whole, mask = self._labels(canvas, scene.outlined, fine, wide)
+        seen = self._seen(canvas, camera, fine, points)
+        if bent:
+            picture = bent.picture(picture)
+            whole, mask = bent.mask(whole, times), bent.mask(mask, times)
+        return Shot(np.ascontiguousarray(picture), mask, int(np.count_nonzero(whole)), seen)
+
+    def _labels(
+        self, canvas: Canvas, goats: tuple[Animal, ...], camera: Camera, wide: Upload | None
+    ) -> tuple[Picture, Picture]:
+        """The outlines of goats as if nothing stood before them, and with `wide` before them."""
+        canvas.labels.use()
+        canvas.labels.clear()
+        if not goats:
+            empty = np.zeros((camera.size[1], camera.size[0]), dtype=np.uint8)
+            return empty, empty
+        self.context.enable(moderngl.DEPTH_TEST)
+        program = self.programs["label"]
+        _set(program, "clip_from_world", _bytes(clip_from_world(camera)))
+        for goat in goats:
+            program["is_goat"], program["shell_cm"] = 1.0, HAIR_IN_OUTLINE * goat.coat.hair_cm
+            self._paint(program, self._goat(goat.mesh), goat.pose)
+        whole = self._read_labels(canvas)
+        if not wide:
+            return whole, whole
+        program["is_goat"] = program["shell_cm"] = 0.0
+        self._paint(program, wide, None)
+        return whole, self._read_labels(canvas)
+
+    def _read_labels(self, canvas: Canvas) -> Picture:
+        width, height = canvas.labels.size
+        raw = np.frombuffer(canvas.labels.read(components=1, alignment=1), dtype=np.uint8)
+        return raw.reshape(height, width).copy()
+
+    def _seen(self, canvas: Canvas, camera: Camera, fine: Camera, points: Vector) -> NDArray[np.bool_]:
+        """Which points are in the picture and not behind what the labels were drawn from."""
+        pixels, spots = camera.project(points), fine.project(points)
+        away = camera.in_camera(points)[:, 2]
+        inside = np.all((pixels >= -0.5) & (pixels <= np.array(camera.size) - 0.5), axis=1)
+        inside &= np.all((spots >= 0) & (spots <= np.array(fine.size) - 1), axis=1) & (away > NEAR_CM)
+        for index in np.flatnonzero(inside):
+            x, y = np.clip(np.round(spots[index]).astype(int) - 2, 0, np.array(fine.size) - 5)
+            raw = canvas.labels.read(viewport=(int(x), int(y), 5, 5), components=1, attachment=-1, dtype="f4")
+            depth = np.frombuffer(raw, dtype=np.float32).astype(float)
+            behind = NEAR_CM * FAR_CM / (FAR_CM - depth * (FAR_CM - NEAR_CM))
+            # The farthest nearby: a point on the edge of the outline lies beside flesh that is nearer.
+            inside[index] = away[index] <= behind.max() + HIDDEN_BEHIND_CM
+        return np.asarray(inside, dtype=np.bool_)
 
     def _upload(self, mesh: Mesh) -> Upload:
         """A mesh on the graphics side, its triangles sorted by material."""
@@ -180,8 +323,9 @@ class Renderer:
 
     def forget_goats(self) -> None:
         """Free what is kept of the goats drawn so far."""
-        for _, upload in self._goats.values():
-            upload.release()
+        with self.context:
+            for _, upload in self._goats.values():
+                upload.release()
         self._goats.clear()
 
     def _paint(
@@ -205,9 +349,10 @@ class Renderer:
         for upload, animal in things:
             self._paint(self.programs["depth"], upload, animal.pose if animal else None)
 
-    def _prepare(self, scene: Scene, camera: Camera, clip: Vector, sun: Vector) -> None:
-        self.canvas.use()
-        self.canvas.clear(0.75, 0.78, 0.8, 1.0)
+    def _prepare(self, canvas: Canvas, scene: Scene, camera: Camera, clip: Vector, sun: Vector) -> None:
+        canvas.drawn.use()
+        canvas.drawn.clear(0.75, 0.78, 0.8, 1.0)
+        self.context.enable(moderngl.DEPTH_TEST)
         light, look = scene.light, scene.look
         for slot, texture in enumerate((self.noise, self.shadow, self.hair[0])):
             texture.use(slot)
@@ -225,40 +370,68 @@ class Renderer:
             "white": look.white,
         }
         values |= {"look": (look.exposure, look.contrast, look.haze, 0.0)}
-        for program in self.surfaces.values():
+        blob = trunk_ellipsoid(scene.goat or (scene.others[0] if scene.others else None))
+        for program in (*self.surfaces.values(), self.fur, self.mirrored):
             for name in values.keys() & set(program):
                 program[name] = values[name]
             _set(program, "clip_from_world", _bytes(clip))
             _set(program, "sun_from_world", _bytes(sun))
+            _set(program, "blob_from_world", _bytes(blob))
 
     def _draw_solid(self, upload: Upload, animal: Animal | None) -> None:
         if animal:
-            self._wear(animal)
+            self._wear(self.surfaces[Material.COAT], animal)
         for material in upload.ranges:
+            skin = material == Material.COAT
+            if skin:
+                self.context.enable(moderngl.CULL_FACE)
             self._paint(self.surfaces[material], upload, animal.pose if animal else None, material)
-        if animal:
-            self._draw_hair(upload, animal)
+            if skin:
+                self.context.disable(moderngl.CULL_FACE)
 
-    def _draw_hair(self, upload: Upload, animal: Animal) -> None:
-        """Layers over the skin, each with fewer hairs left: a soft outline."""
-        program = self.surfaces[Material.COAT]
+    def _draw_hair(self, upload: Upload, animal: Animal, eye: Vector) -> None:
+        """Layers over the skin along its outline, each with fewer hairs left: a soft edge."""
+        self._wear(self.fur, animal)
         layers = FINE_HAIR_LAYERS if self.size[0] > 800 else HAIR_LAYERS
-        self.context.enable(moderngl.CULL_FACE)
+        index = self.context.buffer(_fringe(animal, eye).tobytes())
+        edge = Upload(upload.vertices, index, {})
         for layer in range(1, layers + 1):
             share = layer / layers
-            program["shell_cm"], program["shell_cut"] = animal.coat.hair_cm * share, 0.25 + 0.55 * share
-            self._paint(program, upload, animal.pose, Material.COAT)
-        program["shell_cm"] = program["shell_cut"] = 0.0
-        self.context.disable(moderngl.CULL_FACE)
+            self.fur["shell_cm"], self.fur["shell_cut"] = animal.coat.hair_cm * share, 0.25 + 0.55 * share
+            self._paint(self.fur, edge, animal.pose)
+        index.release()
 
-    def _wear(self, animal: Animal) -> None:
-        """Tell the coat's program what this animal wears."""
-        coat, program = animal.coat, self.surfaces[Material.COAT]
+    def _wear(self, program: moderngl.Program, animal: Animal) -> None:
+        """Tell a coat's program what this animal wears."""
+        coat = animal.coat
         furry = self.has_hair and coat.hair_patch >= 0
         self.hair[coat.hair_patch % len(self.hair)].use(2)
-        program["coat_first"], program["coat_second"] = coat.first, coat.second
-        program["coat_form"] = (coat.edge_noise, coat.patch_size_cm, coat.shine, coat.hair)
-        program["coat_more"] = (coat.dirt, coat.patch_seed, float(furry), animal.withers_cm)
+        values = {
+            "coat_first": coat.first,
+            "coat_second": coat.second,
+            "coat_form": (coat.edge_noise, coat.patch_size_cm, coat.shine, coat.hair),
+            "coat_more": (coat.dirt, coat.patch_seed, float(furry), animal.withers_cm),
+            "coat_marks": (coat.roan, *coat.spray),
+        }
+        for name in values.keys() & set(program):
+            program[name] = values[name]
+
+    def _draw_mirrored(self, scene: Scene, camera: Camera) -> None:
+        """The goats' sharp image in the clear panel, for cameras that see it from inside."""
+        mirror = scene.mirror
+        if mirror is None or (camera.world_from_cam[1, 3] - mirror.y) * np.sign(mirror.y) > 0:
+            return
+        program, context = self.mirrored, self.context
+        program["mirror_y"] = mirror.y
+        program["mirror_reach"] = mirror.half_length, mirror.height, mirror.strength
+        for animal in scene.outlined + scene.others[:1]:
+            self._wear(program, animal)
+            upload = self._goat(animal.mesh)
+            context.enable(moderngl.BLEND | moderngl.CULL_FACE)
+            context.cull_face = "front"  # a mirror turns the winding round
+            self._paint(program, upload, animal.pose, Material.COAT)
+            context.cull_face = "back"
+            context.disable(moderngl.BLEND | moderngl.CULL_FACE)
 
     def _draw_glass(self, scene: Scene, clip: Vector) -> None:
         if scene.glass is None:
@@ -274,28 +447,45 @@ class Renderer:
         self.context.disable(moderngl.BLEND)
         upload.release()
 
-    def mask(self, goat: Animal | None, camera: Camera, wide: Upload | None = None) -> Picture:
-        """The outline of a goat as if nothing but `wide` stood before it: (H, W) of 0, 1 body, 2 head."""
-        width, height = self.size
-        if goat is None:
-            return np.zeros((height, width), dtype=np.uint8)
-        self.label_target.use()
-        self.label_target.clear()
-        self.context.enable(moderngl.DEPTH_TEST)
-        program = self.programs["label"]
-        _set(program, "clip_from_world", _bytes(clip_from_world(camera)))
-        program["is_goat"], program["shell_cm"] = 1.0, HAIR_IN_OUTLINE * goat.coat.hair_cm
-        self._paint(program, self._goat(goat.mesh), goat.pose)
-        if wide:
-            program["is_goat"] = program["shell_cm"] = 0.0
-            self._paint(program, wide, None)
-        raw = np.frombuffer(self.label_target.read(components=1, alignment=1), dtype=np.uint8)
-        return raw.reshape(height, width).copy()
+    def mask(self, goat: Animal | None, camera: Camera) -> Picture:
+        """The outline of a goat as if nothing stood before it: (H, W) of 0, 1 body, 2 head."""
+        scene_goats = (goat,) if goat else ()
+        bent = lens(camera) if np.any(camera.distortion) else None
+        ideal, times = (bent.ideal, FINER) if bent else (camera, 1)
+        with self.context:
+            canvas = self._canvas(ideal.size, times)
+            whole, _ = self._labels(canvas, scene_goats, finer(ideal, times), None)
+        return bent.mask(whole, times) if bent else whole
 
-    def _read(self, framebuffer: moderngl.Framebuffer) -> Picture:
-        self.context.copy_framebuffer(self.resolved, framebuffer)
-        raw = np.frombuffer(self.resolved.read(components=3, alignment=1), dtype=np.uint8)
-        return raw.reshape(self.size[1], self.size[0], 3)
+    def _read(self, canvas: Canvas) -> Picture:
+        self.context.copy_framebuffer(canvas.resolved, canvas.drawn)
+        raw = np.frombuffer(canvas.resolved.read(components=3, alignment=1), dtype=np.uint8)
+        width, height = canvas.resolved.size
+        return raw.reshape(height, width, 3)
+
+
+def _fringe(animal: Animal, eye: Vector) -> NDArray[np.int32]:
+    """The triangles of a coat near its outline as seen from a place: (M, 3)."""
+    mesh = animal.mesh
+    local = (eye - animal.pose[:3, 3]) @ animal.pose[:3, :3]
+    towards = (local - mesh.vertices).astype(np.float32)
+    facing = np.einsum("ij,ij->i", towards, mesh.normals) / np.sqrt(np.einsum("ij,ij->i", towards, towards))
+    facing[mesh.material != Material.COAT] = 9.0
+    corners = facing[mesh.faces]
+    edge = np.all((corners > -0.25) & (corners < 0.45), axis=1)
+    return np.ascontiguousarray(mesh.faces[edge])
+
+
+def trunk_ellipsoid(animal: Animal | None) -> Vector:
+    """Takes the world to a frame (4, 4) in which the animal's trunk is the unit sphere: for soft reflections."""
+    if animal is None:
+        nowhere = np.eye(4)
+        nowhere[:3, 3] = 1e4
+        return nowhere
+    height = animal.withers_cm
+    ball = np.diag([0.52 * height, 0.21 * height, 0.28 * height, 1.0])
+    ball[2, 3] = 0.70 * height
+    return np.asarray(np.linalg.inv(animal.pose @ ball))
 
 
 def clip_from_world(camera: Camera) -> Vector:

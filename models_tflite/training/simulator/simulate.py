@@ -1,13 +1,17 @@
-"""Makes a training set: pictures, masks and an index with the truth of each. Run again, it goes on where it stopped."""
+"""Makes a training set: stations of three pictures each, masks and an index with the truth of every picture.
+
+Run again, it goes on where it stopped.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,155 +19,111 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models_tflite.training.simulator.barn import clutter, draw_barn, draw_bystanders, draw_light, person
-from models_tflite.training.simulator.body import PosedGoat, dress, pose_goat
-from models_tflite.training.simulator.crate import Crate, draw_crate, glass, thin_parts, wide_parts
-from models_tflite.training.simulator.goat import Build, draw_build, draw_coat, draw_stance
-from models_tflite.training.simulator.mesh import Mesh, Vector, joined
-from models_tflite.training.simulator.photo import draw_look, read_hair, spoil
-from models_tflite.training.simulator.render import Animal, Renderer, Scene
-from models_tflite.training.simulator.station import VIEWS, Camera, draw_camera, draw_standing, standing
-from models_tflite.training.simulator.truth import Truth, measure_truth
+from models_tflite.training.simulator.body import pose_goat
+from models_tflite.training.simulator.goat import draw_build, draw_stance
+from models_tflite.training.simulator.photo import read_hair, spoil
+from models_tflite.training.simulator.render import Renderer, Shot
+from models_tflite.training.simulator.stage import KINDS, Station, draw_kind, draw_station
+from models_tflite.training.simulator.station import VIEWS, Camera
 
-Rng = np.random.Generator
 Picture = NDArray[np.uint8]
 Record = dict[str, Any]
-NEGATIVE_SHARE = 0.1
-STRANGER_SHARE = 0.12
+ALL_KINDS = tuple(KINDS)
+SMALLEST_PX = 64
 # A goat of which more than this share is hidden or cut off counts as truncated.
 TRUNCATED_SHARE = 0.015
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One picture with its truth; goat_id is None on a picture without a goat."""
+    """One picture of a station with its truth; `visible` tells for each landmark whether the picture shows it."""
 
     picture: Picture
     mask: Picture
     view: str
-    truth: Truth | None
-    landmarks_px: dict[str, tuple[float, float]]
+    number: int
+    station: Station
     truncated: bool
-    faces_head_end: bool | None
+    landmarks_px: dict[str, tuple[float, float]]
+    visible: dict[str, bool]
+
+    @property
+    def camera(self) -> Camera:
+        return self.station.cameras[self.view]
 
 
-def goat_samples(renderer: Renderer, seed: int, goat_id: int, per_goat: int) -> Iterator[Sample]:
-    """The pictures of one goat, the views in turn; every three pictures it takes another stance."""
+def goat_samples(
+    renderer: Renderer, seed: int, goat_id: int, per_goat: int, kinds: tuple[str, ...] = ALL_KINDS
+) -> Iterator[Sample]:
+    """The pictures of one goat, three to a station; at each station it stands otherwise and wears another coat."""
     build = draw_build(np.random.default_rng([seed, goat_id]))
-    posed: PosedGoat | None = None
-    for number in range(per_goat):
+    for number in range(per_goat // len(VIEWS)):
         rng = np.random.default_rng([seed, goat_id, number])
-        if posed is None or number % len(VIEWS) == 0:
-            posed = pose_goat(build, draw_stance(rng))
-        view = VIEWS[number % len(VIEWS)]
-        empty = rng.random() < NEGATIVE_SHARE
-        yield draw_sample(renderer, rng, view, None if empty else posed, build)
-    renderer.forget_goats()
+        posed = pose_goat(build, draw_stance(rng))
+        station = draw_station(rng, draw_kind(rng, kinds), build, posed, renderer.size)
+        yield from shoot(renderer, rng, station, number)
+        renderer.forget_goats()
 
 
-def draw_sample(renderer: Renderer, rng: Rng, view: str, posed: PosedGoat | None, build: Build) -> Sample:
-    """One picture by lot of a goat, or of a crate without one."""
-    pose, faces_head_end = draw_standing(rng)
-    coat = draw_coat(rng)
-    animal = Animal(dress(posed, coat), pose, coat, build.withers_cm) if posed else None
-    crate = draw_crate(rng, build.withers_cm, view, _reach(animal))
-    crate_cm = np.array([crate.length, crate.width, crate.height])
-    camera = draw_camera(rng, view, renderer.size, build.withers_cm, crate_cm)
-    crate = _open_to(camera, view, crate, rng)
-    scene = draw_scene(rng, view, crate, animal, float(camera.world_from_cam[1, 3]))
-    picture, mask = renderer.draw(scene, camera)
-    picture = spoil(rng, picture)
-    if animal is None or posed is None:
-        return Sample(picture, mask, view, None, {}, False, None)
-    truth = measure_truth(posed, coat.hair_cm)
-    landmarks = _landmarks_px(truth, pose, camera)
-    truncated = is_truncated(mask, renderer.mask(animal, camera))
-    return Sample(picture, mask, view, truth, landmarks, truncated, faces_head_end)
+def shoot(renderer: Renderer, rng: np.random.Generator, station: Station, number: int) -> Iterator[Sample]:
+    """The three pictures of a station."""
+    names, points = list[str](), np.zeros((0, 3))
+    if station.truth and station.animal:
+        pose = station.animal.pose
+        names = list(station.truth.landmarks)
+        points = np.array(list(station.truth.landmarks.values())) @ pose[:3, :3].T + pose[:3, 3]
+    views, cameras = list(station.cameras), list(station.cameras.values())
+    looks = [station.looks[view] for view in views]
+    shots = renderer.shoot(station.scene, cameras, looks, points)
+    for view, camera, shot in zip(views, cameras, shots, strict=True):
+        pixels = camera.project(points).round(2)
+        yield Sample(
+            spoil(rng, shot.picture, dim=station.scene.light.dim),
+            shot.mask,
+            view,
+            number,
+            station,
+            is_truncated(shot),
+            {name: (float(x), float(y)) for name, (x, y) in zip(names, pixels, strict=True)},
+            {name: bool(seen) for name, seen in zip(names, shot.seen, strict=True)},
+        )
 
 
-def _reach(animal: Animal | None) -> tuple[float, float, float]:
-    """How far the goat reaches in the crate: greatest |X|, |Y| and Z, cm."""
-    if animal is None:
-        return 0.0, 0.0, 0.0
-    placed = animal.mesh.vertices @ animal.pose[:3, :3].T + animal.pose[:3, 3]
-    far = np.abs(placed).max(axis=0)
-    return float(far[0]), float(far[1]), float(far[2])
-
-
-def _open_to(camera: Camera, view: str, crate: Crate, rng: Rng) -> Crate:
-    """The crate turned so that its clear side is towards the side camera."""
-    if view == "side":
-        return replace(crate, hands=1 if camera.world_from_cam[1, 3] > 0 else -1)
-    return replace(crate, hands=int(rng.choice([-1, 1])))
-
-
-def draw_scene(rng: Rng, view: str, crate: Crate, animal: Animal | None, camera_y_cm: float) -> Scene:
-    """The crate in a barn by lot, with light and the camera's look; a stranger goat now and then."""
-    light = draw_light(rng)
-    thin = [thin_parts(crate)]
-    if animal is None:
-        thin += intruders(rng)
-    others: tuple[Animal, ...] = ()
-    if animal and view != "top" and rng.random() < STRANGER_SHARE:
-        others = (stranger(rng, animal, view, camera_y_cm),)
-    wide = wide_parts(crate) + draw_bystanders(rng, view, camera_y_cm)
-    barn, look = draw_barn(rng, camera_y_cm), draw_look(rng, light)
-    return Scene(
-        light, look, barn, joined(thin), animal, joined(wide) if wide else None, glass(crate), others
-    )
-
-
-def intruders(rng: Rng) -> list[Mesh]:
-    """What may be in a crate that holds no goat: nothing, a person, things."""
-    kind = rng.choice(["nothing", "person", "things"], p=[0.45, 0.3, 0.25])
-    if kind == "person":
-        return [person(rng, np.array([rng.uniform(-35, 35), rng.uniform(-10, 10), 0.0]))]
-    if kind == "things":
-        places = rng.uniform([-45, -14, 0], [45, 14, 1], (rng.integers(1, 4), 3))
-        return [clutter(rng, place) for place in places]
-    return []
-
-
-def stranger(rng: Rng, animal: Animal, view: str, camera_y_cm: float) -> Animal:
-    """Another goat outside the crate, beside or behind it, in another coat."""
-    place = rng.uniform(-190, 0), float(rng.choice([-1, 1])) * 90
-    if view == "side":
-        place = rng.uniform(-90, 90), -np.sign(camera_y_cm) * rng.uniform(80, 120)
-    pose = standing(*place, rng.uniform(0, 360))
-    return Animal(animal.mesh, pose, draw_coat(rng), animal.withers_cm)
-
-
-def _landmarks_px(truth: Truth, pose: Vector, camera: Camera) -> dict[str, tuple[float, float]]:
-    points = np.array(list(truth.landmarks.values())) @ pose[:3, :3].T + pose[:3, 3]
-    pixels = camera.project(points)
-    return {
-        name: (round(float(x), 2), round(float(y), 2))
-        for name, (x, y) in zip(truth.landmarks, pixels, strict=True)
-    }
-
-
-def is_truncated(mask: Picture, whole: Picture) -> bool:
+def is_truncated(shot: Shot) -> bool:
     """Whether something wide or the border of the picture hides a part of the goat."""
-    visible, all_of_it = np.count_nonzero(mask), np.count_nonzero(whole)
+    mask = shot.mask
     border = np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
-    return bool(np.any(border) or visible < (1 - TRUNCATED_SHARE) * all_of_it)
+    return bool(np.any(border) or np.count_nonzero(mask) < (1 - TRUNCATED_SHARE) * shot.whole_px)
 
 
-def write_sample(folder: Path, name: str, sample: Sample, goat_id: int, quality: int) -> Record:
+def write_sample(folder: Path, sample: Sample, goat_id: int, quality: int) -> Record:
     """Write picture and mask; return their line of the index."""
+    name = f"{goat_id:05d}_{sample.number:02d}_{sample.view}"
     image, mask = f"images/{name}.jpg", f"masks/{name}.png"
     cv2.imwrite(str(folder / image), sample.picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
     cv2.imwrite(str(folder / mask), sample.mask)
+    station, camera = sample.station, sample.camera
+    animal, truth = station.animal, station.truth
     return {
         "image": image,
         "mask": mask,
         "view": sample.view,
         "goat": goat_id,
-        "negative": sample.truth is None,
+        "station": f"{goat_id:05d}_{sample.number:02d}",
+        "kind": station.kind,
+        "negative": animal is None,
         "truncated": sample.truncated,
-        "faces_head_end": sample.faces_head_end,
+        "faces_head_end": station.faces_head_end,
         "landmarks_px": sample.landmarks_px,
-        "traits_cm": sample.truth.traits if sample.truth else {},
+        "visible": sample.visible,
+        "traits_cm": truth.traits if truth else {},
+        "pose": animal.pose.round(6).tolist() if animal else None,
+        "camera": {
+            "size": list(camera.size),
+            "camera_matrix": camera.camera_matrix.round(6).tolist(),
+            "distortion": camera.distortion.round(6).tolist(),
+            "world_from_cam": camera.world_from_cam.round(8).tolist(),
+        },
     }
 
 
@@ -193,25 +153,43 @@ def _read_line(line: str) -> Record | None:
     return record
 
 
-def simulate(folder: Path, goats: int, seed: int, size: tuple[int, int], per_goat: int, coats: Path) -> None:
+def simulate(
+    folder: Path,
+    goats: int,
+    seed: int,
+    size: tuple[int, int],
+    per_goat: int,
+    coats: Path,
+    kinds: tuple[str, ...] = ALL_KINDS,
+) -> None:
     """Fill a folder with pictures, masks and index.jsonl."""
-    for part in ("images", "masks"):
-        (folder / part).mkdir(parents=True, exist_ok=True)
+    make_folders(folder)
     index = folder / "index.jsonl"
     done = finished_goats(index, per_goat)
     renderer = Renderer(size, read_hair(coats))
     started, fresh = time.monotonic(), 0
     for goat_id in [number for number in range(goats) if number not in done]:
         quality = int(np.random.default_rng([seed, goat_id, 99]).integers(55, 96))
-        samples = goat_samples(renderer, seed, goat_id, per_goat)
-        records = [
-            write_sample(folder, f"{goat_id:05d}_{number:02d}_{sample.view}", sample, goat_id, quality)
-            for number, sample in enumerate(samples)
-        ]
+        samples = goat_samples(renderer, seed, goat_id, per_goat, kinds)
+        records = [write_sample(folder, sample, goat_id, quality) for sample in samples]
         with index.open("a") as lines:
             lines.writelines(json.dumps(record) + "\n" for record in records)
         fresh += len(records)
         _progress(goat_id + 1, goats, (time.monotonic() - started) / fresh)
+
+
+def make_folders(folder: Path) -> None:
+    """Room for pictures and masks, or an end in plain words."""
+    try:
+        for part in ("images", "masks"):
+            (folder / part).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SystemExit(
+            f"{folder}: no folder can be made there ({error.strerror}); choose another --out"
+        ) from error
+    for place in (folder, folder / "images", folder / "masks"):
+        if not os.access(place, os.W_OK):
+            raise SystemExit(f"{place}: may not be written to; choose another --out")
 
 
 def _progress(goat: int, goats: int, seconds_each: float) -> None:
@@ -222,9 +200,27 @@ def _progress(goat: int, goats: int, seconds_each: float) -> None:
 def picture_size(text: str) -> tuple[int, int]:
     """'512x384' as (512, 384)."""
     width, _, height = text.partition("x")
-    if not (width.isdigit() and height.isdigit() and int(width) >= 64 and int(height) >= 64):
-        raise argparse.ArgumentTypeError(f"{text}: write it as WIDTHxHEIGHT, e.g. 512x384, at least 64x64")
+    if not (width.isdigit() and height.isdigit() and min(int(width), int(height)) >= SMALLEST_PX):
+        raise argparse.ArgumentTypeError(
+            f"{text}: write it as WIDTHxHEIGHT, e.g. 512x384, at least {SMALLEST_PX}x{SMALLEST_PX}"
+        )
     return int(width), int(height)
+
+
+def kinds_of_picture(text: str) -> tuple[str, ...]:
+    """'goat,dog' as ('goat', 'dog')."""
+    kinds = tuple(part.strip() for part in text.split(","))
+    for kind in kinds:
+        if kind not in KINDS:
+            raise argparse.ArgumentTypeError(f"{kind}: no such kind; choose among {', '.join(KINDS)}")
+    return kinds
+
+
+def whole_stations(text: str) -> int:
+    """A number of pictures that makes whole stations."""
+    if not text.isdigit() or int(text) == 0 or int(text) % len(VIEWS):
+        raise argparse.ArgumentTypeError(f"{text}: a station has three pictures, so take 3, 6, 9, ...")
+    return int(text)
 
 
 def main() -> None:
@@ -233,12 +229,17 @@ def main() -> None:
     parser.add_argument("--goats", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--size", type=picture_size, default=(512, 384))
-    parser.add_argument("--per-goat", type=int, default=9, help="pictures of each goat, views in turn")
+    parser.add_argument(
+        "--per-goat", type=whole_stations, default=9, help="pictures of each goat, three to a station"
+    )
+    parser.add_argument(
+        "--kinds", type=kinds_of_picture, default=ALL_KINDS, help=f"some of {','.join(KINDS)}; all by default"
+    )
     parser.add_argument(
         "--coats", type=Path, default=Path("../shared/coats"), help="pictures of hair; may be absent"
     )
     given = parser.parse_args()
-    simulate(given.out, given.goats, given.seed, given.size, given.per_goat, given.coats)
+    simulate(given.out, given.goats, given.seed, given.size, given.per_goat, given.coats, given.kinds)
     sys.stderr.write("\n")
 
 
