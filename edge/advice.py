@@ -6,6 +6,9 @@ from edge.records import Advice
 
 TEXTS = {
     "nobody_there": "No goat was found in the {view} picture. Bring the goat into the crate and press again.",
+    "several_goats": "More than one goat is in the {view} picture. Let one goat alone into the crate and press again.",
+    "part_of_a_goat": "Only a part of the goat is in the {view} picture. Wait until it stands whole in the crate and "
+    "press again.",
     "goat_cut_off": "The {view} picture cuts the goat off. Wait until it stands in the middle and press again.",
     "goat_hidden": "The trunk is not seen whole and straight in the {view} picture. Let the goat stand straight, "
     "and move what hides it.",

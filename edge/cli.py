@@ -132,11 +132,12 @@ def segmentation_document(
 ) -> dict[str, Any]:
     """Landmarks are in pixels of the image as taken, upright."""
     scale = picture.full_px_per_px
-    points = landmarks(segmentation.mask, segmentation.view) if found else {}
+    points = landmarks(segmentation.mask, segmentation.view, segmentation.landmarks) if found else {}
     return {
         "view": segmentation.view,
         "goat_found": found,
         "confidence": round(segmentation.confidence, 3),
+        "scene": {name: round(share, 3) for name, share in segmentation.scene.items()},
         "size": list(picture.full_size),
         "landmarks": {name: [round(x * scale, 1), round(y * scale, 1)] for name, (x, y) in points.items()},
         "model": segmenter.card.as_document(),

@@ -1,7 +1,7 @@
 """Where on a goat's outline the traits are, in pixels. Knows anatomy, no centimetres and no network.
 
 Everything is found from the mask in a frame that faces left or lies along the animal's own axis, so that a mirrored or
-turned goat gives the same points.
+turned goat gives the same points. Where somebody points at landmarks with confidence, the outline is read there.
 """
 
 from __future__ import annotations
@@ -13,10 +13,19 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edge.records import Label, Pixels
+from edge.records import Label, Landmark, Pixels
 
 Point = tuple[float, float]
 Floats = npt.NDArray[np.float64]
+Marks = Mapping[str, Landmark]
+
+NO_MARKS: Marks = {}
+# A landmark that is pointed at with less confidence than this is looked for on the outline alone.
+SURE = 0.5
+FRONT_MARKS = ("poll", "chest_front", "withers", "shoulder_left", "shoulder_right")
+REAR_MARKS = ("rump", "tail_root", "rump_left", "rump_right")
+# Withers and croup are the highest points within this share of the picture's width around where they are pointed at.
+AROUND_MARK = 0.006
 
 # A head smaller than this share of the goat is a speck, not a head.
 SMALLEST_HEAD = 0.01
@@ -42,15 +51,35 @@ class Width:
         return float(np.hypot(self.end[0] - self.start[0], self.end[1] - self.start[1]))
 
 
-def facing(mask: Pixels) -> str | None:
-    """ "left" or "right" in the picture, from where the head is; None where it does not tell."""
+def sure(marks: Marks) -> dict[str, Point]:
+    """The landmarks that are pointed at with confidence, px."""
+    return {name: (mark.x, mark.y) for name, mark in marks.items() if mark.confidence >= SURE}
+
+
+def heading(marks: Marks) -> Floats | None:
+    """(2,) from rear to front in the picture, px, by the landmarks pointed at; None where one of both is missing."""
+    points = sure(marks)
+    front = [points[name] for name in FRONT_MARKS if name in points]
+    rear = [points[name] for name in REAR_MARKS if name in points]
+    if not front or not rear:
+        return None
+    return np.asarray(np.mean(front, axis=0) - np.mean(rear, axis=0))
+
+
+def facing(mask: Pixels, marks: Marks = NO_MARKS) -> str | None:
+    """ "left" or "right" in the picture, from where the head is, else from the landmarks; None where neither tells."""
     head, body = mask == Label.HEAD, mask == Label.BODY
-    if not body.any() or head.sum() < SMALLEST_HEAD * (mask > 0).sum():
+    if not body.any():
         return None
-    head_x, body_x = column_centre(head), column_centre(body)
-    if abs(head_x - body_x) < CLEAR_OF_THE_MIDDLE * np.count_nonzero(body.any(axis=0)):
+    across = np.count_nonzero(body.any(axis=0))
+    if head.sum() >= SMALLEST_HEAD * (mask > 0).sum():
+        ahead = column_centre(head) - column_centre(body)
+        if abs(ahead) >= CLEAR_OF_THE_MIDDLE * across:
+            return "left" if ahead < 0 else "right"
+    way = heading(marks)
+    if way is None or abs(way[0]) < CLEAR_OF_THE_MIDDLE * across:
         return None
-    return "left" if head_x < body_x else "right"
+    return "left" if way[0] < 0 else "right"
 
 
 def column_centre(region: npt.NDArray[np.bool_]) -> float:
@@ -72,7 +101,7 @@ def parts(region: Pixels) -> int:
     return int(np.count_nonzero(areas >= SMALLEST_PIECE * areas.max())) if len(areas) else 0
 
 
-def landmarks(mask: Pixels, view: str) -> dict[str, Point]:
+def landmarks(mask: Pixels, view: str, marks: Marks = NO_MARKS) -> dict[str, Point]:
     """The named points of a view's outline that can be found, px.
 
     side   withers, rump, poll, fore_hoof, hind_hoof
@@ -80,9 +109,9 @@ def landmarks(mask: Pixels, view: str) -> dict[str, Point]:
     front  chest_left and chest_right as the picture has them: the ends of the widest row of the trunk
     """
     if view == "side":
-        return side_landmarks(mask)
+        return side_landmarks(mask, marks)
     if view == "top":
-        trunk = find_trunk(mask)
+        trunk = find_trunk(mask, marks)
         widths = top_widths(trunk) if trunk else {}
         return edge_points({name: width for name, width in widths.items() if name != "body"})
     widest = front_width(mask)
@@ -117,19 +146,33 @@ class Stance:
         return self.hind_x - self.fore_x
 
 
-def side_landmarks(mask: Pixels) -> dict[str, Point]:
+def side_landmarks(mask: Pixels, marks: Marks = NO_MARKS) -> dict[str, Point]:
     """withers, rump, poll, fore_hoof and hind_hoof of a goat seen from the side, as far as they can be found.
 
     mask     (H, W)  0 background, 1 body, 2 head
+    marks    where the network points
     returns  name -> (x, y), px
     """
-    way = facing(mask)
+    way = facing(mask, marks)
     if way is None:
         return {}
     if way == "left":
-        return left_facing_landmarks(mask)
-    mirrored = left_facing_landmarks(np.ascontiguousarray(mask[:, ::-1]))
-    return {name: (mask.shape[1] - 1 - x, y) for name, (x, y) in mirrored.items()}
+        points = left_facing_landmarks(mask)
+    else:
+        mirrored = left_facing_landmarks(np.ascontiguousarray(mask[:, ::-1]))
+        points = {name: (mask.shape[1] - 1 - x, y) for name, (x, y) in mirrored.items()}
+    return points | marked_landmarks(mask, sure(marks))
+
+
+def marked_landmarks(mask: Pixels, points: Mapping[str, Point]) -> dict[str, Point]:
+    """withers and rump on the back where they are pointed at; the poll, which ears and horns hide, as pointed at."""
+    back, reach = back_line(mask), AROUND_MARK * mask.shape[1]
+    found = {name: points[name] for name in ("poll",) if name in points}
+    for name in ("withers", "rump"):
+        if name in points:
+            x, y = points[name]
+            found[name] = highest(back, x - reach, x + reach) or (x, y)
+    return found
 
 
 def left_facing_landmarks(mask: Pixels) -> dict[str, Point]:
@@ -278,7 +321,7 @@ class Trunk:
     centre, along   a point of the axis and its unit vector towards the head (or an end, where there is no head)
     stations        (N,) positions along the axis, px, rear to front
     left, right     (N,) the trunk's edges across the axis, px
-    has_head        whether the front is known
+    knows_front     whether it is known which end is the front
     """
 
     centre: Floats
@@ -286,7 +329,7 @@ class Trunk:
     stations: Floats
     left: Floats
     right: Floats
-    has_head: bool
+    knows_front: bool
 
     @property
     def widths(self) -> Floats:
@@ -309,31 +352,36 @@ class Trunk:
         return Width((float(start[0]), float(start[1])), (float(end[0]), float(end[1])))
 
 
-def find_trunk(mask: Pixels) -> Trunk | None:
+def find_trunk(mask: Pixels, marks: Marks = NO_MARKS) -> Trunk | None:
     """The trunk of a goat seen from above: the body without the neck, tail and head."""
     rows, columns = np.nonzero(mask == Label.BODY)
     if len(rows) < SMALLEST_GOAT_PX**2:
         return None
     points = np.column_stack([columns, rows]).astype(float)
     head = np.argwhere(mask == Label.HEAD)[:, ::-1].astype(float)
-    has_head = len(head) >= SMALLEST_HEAD * len(points)
-    trunk = cut_across(points, head, has_head)
+    forward = heading(marks)
+    if len(head) >= SMALLEST_HEAD * len(points):
+        forward = np.asarray(head.mean(axis=0) - points.mean(axis=0))
+    trunk = cut_across(points, forward)
     # The neck may be turned: look again along the axis of the trunk alone.
     for _ in range(2):
         inside = (points - trunk.centre) @ trunk.along
         points = points[(inside >= trunk.stations[0]) & (inside <= trunk.stations[-1])]
         if len(points) < SMALLEST_GOAT_PX**2:
             return None
-        trunk = cut_across(points, head, has_head)
+        trunk = cut_across(points, forward)
     return trunk
 
 
-def cut_across(points: Floats, head: Floats, has_head: bool) -> Trunk:
-    """Cut a set of body pixels (N, 2) across its principal axis, one station per pixel of length."""
+def cut_across(points: Floats, forward: Floats | None) -> Trunk:
+    """Cut a set of body pixels (N, 2) across its principal axis, one station per pixel of length.
+
+    forward  (2,) roughly towards the head, or None where nothing tells
+    """
     centre = points.mean(axis=0)
     _, vectors = np.linalg.eigh(np.cov((points - centre).T))
     along = vectors[:, 1]
-    if has_head and (head.mean(axis=0) - centre) @ along < 0:
+    if forward is not None and forward @ along < 0:
         along = -along
     across = np.array([-along[1], along[0]])
     s, w = (points - centre) @ along, (points - centre) @ across
@@ -346,16 +394,17 @@ def cut_across(points: Floats, head: Floats, has_head: bool) -> Trunk:
     first, last = int(np.argmax(full)), len(full) - int(np.argmax(full[::-1]))
     keep = np.isfinite(left[first:last])
     return Trunk(
-        centre, along, stations[first:last][keep], left[first:last][keep], right[first:last][keep], has_head
+        *(centre, along, stations[first:last][keep], left[first:last][keep], right[first:last][keep]),
+        knows_front=forward is not None,
     )
 
 
 def top_widths(trunk: Trunk) -> dict[str, Width]:
-    """shoulder, waist and rump (only where head and tail are told apart) and body: the widths of DESIGN 4, px."""
+    """shoulder, waist and rump (only where front and rear are told apart) and body: the widths of DESIGN 4, px."""
     count = len(trunk.stations)
     widths = smoothed(trunk.widths, max(1, count // 60))
     found = {"body": int(np.argmax(widths))}
-    if trunk.has_head:
+    if trunk.knows_front:
         rump = int(np.argmax(widths[: int(0.3 * count)]))
         shoulder = int(0.6 * count) + int(np.argmax(widths[int(0.6 * count) :]))
         waist = rump + int(np.argmin(widths[rump : shoulder + 1]))

@@ -172,8 +172,8 @@ def read_view(look: Look, earlier: Mapping[str, ViewResult]) -> ViewResult:
 
 def read_side(segmentation: Segmentation, scale: PlainScale, earlier: Mapping[str, ViewResult]) -> ViewResult:
     """Head, withers and rump height in the animal's sagittal plane, above the floor."""
-    mask, way = segmentation.mask, facing(segmentation.mask)
-    points = side_landmarks(mask)
+    mask, marks = segmentation.mask, segmentation.landmarks
+    way, points = facing(mask, marks), side_landmarks(mask, marks)
     floor_y_px, floor_sigma_cm, warnings = find_floor(points, scale)
     result = ViewResult(Reading("side", segmentation.confidence, way, warnings, points))
     borders = touched_borders(mask)
@@ -264,9 +264,10 @@ def height(trait: str, point: Point, floor_y_px: float, floor_sigma_cm: float, s
 
 def read_top(segmentation: Segmentation, scale: PlainScale, earlier: Mapping[str, ViewResult]) -> ViewResult:
     """Shoulder, waist, rump and greatest width across the animal's own axis."""
-    result = ViewResult(Reading("top", segmentation.confidence, facing(segmentation.mask)))
-    trunk = find_trunk(segmentation.mask)
-    problem = top_problem(segmentation.mask, trunk)
+    mask, marks = segmentation.mask, segmentation.landmarks
+    result = ViewResult(Reading("top", segmentation.confidence, facing(mask, marks)))
+    trunk = find_trunk(mask, marks)
+    problem = top_problem(mask, trunk)
     if trunk is None or problem is not None:
         code = problem or "nobody_there"
         result.reasons = dict.fromkeys(TOP_TRAITS.values(), TOP_REASONS[code])
@@ -281,7 +282,7 @@ def read_top(segmentation: Segmentation, scale: PlainScale, earlier: Mapping[str
             result.reasons[trait] = "the head cannot be seen, so shoulder and rump cannot be told apart"
     cm_per_px = result.lengths["body_width_top_cm"].cm / widths["body"].px
     result.turned = Turn(trunk.turn_rad, trunk.length_px * cm_per_px)
-    if not trunk.has_head:
+    if not trunk.knows_front:
         result.advice.append(advise("head_not_seen", "top"))
     return with_advice_as_warnings(result)
 

@@ -18,6 +18,13 @@ from edge.records import Capture, Picture, Revision, utc_now
 from edge.segment import Segmenter
 from edge.store import Store
 
+# What the network may see instead of one whole goat, and how sure it must be to be believed.
+NOT_ONE_GOAT = {
+    "several": ("several_goats", "more than one goat is in"),
+    "part": ("part_of_a_goat", "only a part of the goat is in"),
+}
+NOTICED = 0.5
+
 
 @dataclass(frozen=True, slots=True)
 class Examination:
@@ -138,6 +145,9 @@ def look_at(view: str, picture: Picture, segmenter: Segmenter, calibration: Cali
     if not segmenter.finds_goat(segmentation):
         advice = advise("nobody_there", view)
         return Look(view, segmentation, None, f"no goat was found in the {view} picture", advice)
+    for scene, (code, reason) in NOT_ONE_GOAT.items():
+        if segmentation.scene.get(scene, 0.0) > NOTICED:
+            return Look(view, segmentation, None, f"{reason} the {view} picture", advise(code, view))
     try:
         scale = calibration.scale_for(view, picture.full_size, picture.size)
     except MeasureError as error:
