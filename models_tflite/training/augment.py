@@ -279,17 +279,16 @@ def mild_warp(sample: Sample, rng: Rng) -> Floats:
 
 def close_warp(sample: Sample, rng: Rng, margin: tuple[float, float] = CLOSE_MARGIN) -> Floats:
     """The goat's box fills the frame but for a margin, as in the station's closer look."""
-    rows, columns = np.nonzero(sample.mask)
-    angle = rng.uniform(-7, 7) + (180 if sample.view == "top" and rng.random() < 0.5 else 0)
-    around = 1 + 2 * rng.uniform(*margin)
-    width, height = np.ptp(columns) + 1, np.ptp(rows) + 1
+    left, top, width, height = cv2.boundingRect((sample.mask > 0).astype(np.uint8))
+    angle = float(rng.uniform(-7, 7)) + (180 if sample.view == "top" and rng.random() < 0.5 else 0)
+    around = 1 + 2 * float(rng.uniform(*margin))
     scale = min(WIDTH / (around * width), HEIGHT / (around * height))
     # A kid far away would be enlarged to nothing but blur.
     scale = min(scale, 2.5 * WIDTH / sample.rgb.shape[1])
-    middle = float(columns.min() + width / 2), float(rows.min() + height / 2)
+    middle = left + width / 2, top + height / 2
     turn = np.array(cv2.getRotationMatrix2D(middle, angle, scale))
-    turn[:, 2] += (WIDTH / 2 - middle[0], HEIGHT / 2 - middle[1])
-    turn[:, 2] += rng.uniform(-0.08, 0.08, 2) * (WIDTH, HEIGHT)
+    shift = np.array([WIDTH / 2 - middle[0], HEIGHT / 2 - middle[1]])
+    turn[:, 2] = turn[:, 2] + shift + rng.uniform(-0.08, 0.08, 2) * (WIDTH, HEIGHT)
     side = mirror_matrix() if rng.random() < 0.5 else np.eye(3)
     return np.asarray(side @ np.vstack([turn, [0, 0, 1]]), np.float32)
 

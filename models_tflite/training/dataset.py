@@ -80,6 +80,9 @@ class SimulatedPicture:
 
     landmarks  name -> (x, y), px of the file; only those that can be seen
     scene      one of SCENES, or None where it cannot be told
+    kind       what the crate holds, as the simulator calls it
+    station    the same in the three pictures of one moment
+    cm_per_px  of the file, at the goat's middle; None where the index does not tell
     """
 
     image: Path
@@ -89,6 +92,9 @@ class SimulatedPicture:
     goat: str
     landmarks: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     scene: str | None = None
+    kind: str = "goat"
+    station: str = ""
+    cm_per_px: float | None = None
 
     @property
     def held_out(self) -> bool:
@@ -184,6 +190,9 @@ def simulated_picture(folder: Path, line: str, number: int) -> SimulatedPicture:
             goat=str(entry.get("goat", entry["image"])),
             landmarks=visible_landmarks(entry),
             scene=scene_of(entry),
+            kind=str(entry.get("kind", "empty" if entry.get("negative", False) else "goat")),
+            station=str(entry.get("station", entry["image"])),
+            cm_per_px=cm_per_px(entry),
         )
     except (ValueError, KeyError, TypeError) as error:
         where = f"{folder / 'index.jsonl'}: line {number}"
@@ -210,6 +219,16 @@ def scene_of(entry: Mapping[str, Any]) -> str | None:
     if entry.get("negative", False):
         return "none"
     return None if entry.get("truncated", False) else "one"
+
+
+def cm_per_px(entry: Mapping[str, Any]) -> float | None:
+    """What one pixel of the file spans at the middle of the goat, cm."""
+    if entry.get("pose") is None or "camera" not in entry:
+        return None
+    world_from_goat, world_from_cam = np.array(entry["pose"]), np.array(entry["camera"]["world_from_cam"])
+    middle = world_from_goat[:3, 3] + (0, 0, 0.6 * entry["traits_cm"]["withers_height_cm"])
+    depth_cm = (middle - world_from_cam[:3, 3]) @ world_from_cam[:3, 2]
+    return float(depth_cm / entry["camera"]["camera_matrix"][0][0])
 
 
 def goat_folds(photographs: Sequence[Photograph], count: int = FOLDS) -> list[list[str]]:

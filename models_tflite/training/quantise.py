@@ -26,7 +26,7 @@ import torch
 from edge.records import VIEWS, Label, Picture, Pixels
 from edge.segment import Interpreter, Segmenter, framed, new_interpreter, read_card, whole_frame
 from models_tflite.training import dataset, labels
-from models_tflite.training.augment import GREY, Pool, make_pair, pool_of
+from models_tflite.training.augment import GREY, make_pair, pool_of
 from models_tflite.training.dataset import LANDMARKS, SCENES, DatasetError, Sample
 from models_tflite.training.network import CLASSES, INPUT_HEIGHT, INPUT_WIDTH, GoatNet, parameter_count
 from models_tflite.training.train import load_checkpoint
@@ -123,10 +123,10 @@ def check(float_model: Path, card_path: Path, samples: Sequence[Sample]) -> dict
         union = np.count_nonzero((one != Label.BACKGROUND) | (other != Label.BACKGROUND))
         if union > 200:
             agreement.append(np.count_nonzero((one != 0) & (other != 0)) / union)
-    picture = boxed(samples[0].rgb)
+    sample_input = boxed(samples[0].rgb)
     return {
-        "float_ms": median_ms(exact, picture),
-        "int8_ms": median_ms(rounded, picture),
+        "float_ms": median_ms(exact, sample_input),
+        "int8_ms": median_ms(rounded, sample_input),
         "int8_float_iou": float(np.mean(agreement)) if agreement else float("nan"),
     }
 

@@ -1,0 +1,138 @@
+"""How well one picture was understood, against its truth. Needs no torch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from edge.geometry import landmarks
+from edge.records import Label, Pixels, Segmentation
+
+OUTLINE_SIDE_PX = 1600
+# Network's landmarks that geometry knows by the same name; compared in the side view.
+JUDGED = ("withers", "rump", "poll")
+NAN = float("nan")
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """How well one picture was understood.
+
+    confidence   of the goat; 0 where what was found is too small for one
+    scene        name -> probability
+    iou...       0..1, nan where neither has any
+    outline_px   mean distance between the outlines, both ways, px of a picture 1600 px long
+    height_cm    landmark -> height found minus true height
+    off_cm       landmark -> distance in the picture
+    """
+
+    name: str
+    view: str
+    group: str
+    confidence: float
+    scene: Mapping[str, float]
+    iou: float = NAN
+    iou_body: float = NAN
+    iou_head: float = NAN
+    outline_px: float = NAN
+    height_cm: Mapping[str, float] = field(default_factory=dict)
+    off_cm: Mapping[str, float] = field(default_factory=dict)
+
+
+def judged(
+    name: str,
+    group: str,
+    seen: Segmentation,
+    truth: Pixels,
+    marks: Mapping[str, tuple[float, float]],
+    cm_per_px: float | None,
+    least_area: float,
+) -> Score:
+    """The score of one picture.
+
+    truth      (H, W)  0 background, 1 body, 2 head, as large as the mask seen
+    marks      landmark -> where it truly is, px
+    cm_per_px  at the goat; None leaves the landmarks out
+    """
+    found = landmarks(seen.mask, seen.view, seen.landmarks) if cm_per_px and seen.view == "side" else {}
+    both = {mark: (found[mark], marks[mark]) for mark in JUDGED if mark in found and mark in marks}
+    scale = cm_per_px or NAN
+    large = float(np.mean(seen.mask != Label.BACKGROUND)) >= least_area
+    return Score(
+        name,
+        seen.view,
+        group,
+        seen.confidence if large else 0.0,
+        dict(seen.scene),
+        iou(seen.mask > 0, truth > 0),
+        iou(seen.mask == Label.BODY, truth == Label.BODY),
+        iou(seen.mask == Label.HEAD, truth == Label.HEAD),
+        outline_distance_px(seen.mask, truth),
+        {mark: float((true[1] - here[1]) * scale) for mark, (here, true) in both.items()},
+        {
+            mark: float(np.hypot(here[0] - true[0], here[1] - true[1]) * scale)
+            for mark, (here, true) in both.items()
+        },
+    )
+
+
+def iou(found: np.ndarray[Any, Any], truth: np.ndarray[Any, Any]) -> float:
+    """Intersection over union of two boolean masks; nan where both are empty."""
+    union = int(np.logical_or(found, truth).sum())
+    return float(np.logical_and(found, truth).sum() / union) if union else NAN
+
+
+def outline_distance_px(found: Pixels, truth: Pixels) -> float:
+    """Mean distance between two outlines, both ways, in px of a picture 1600 px long."""
+    edges = [outline(mask > 0) for mask in (found, truth)]
+    if not all(edge.any() for edge in edges):
+        return NAN
+    away = [cv2.distanceTransform((~edge).astype(np.uint8), cv2.DIST_L2, 5) for edge in edges]
+    both_ways = (away[1][edges[0]].mean() + away[0][edges[1]].mean()) / 2
+    return float(both_ways * OUTLINE_SIDE_PX / max(truth.shape))
+
+
+def outline(region: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The region's own border pixels; the picture's border is not an outline."""
+    inner = cv2.erode(region.astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=[1.0])
+    return np.asarray(region & (inner == 0))
+
+
+class Ledger:
+    """Scores already made, one JSON line each, so that an interrupted evaluation goes on where it stopped."""
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path
+        self.known: dict[str, Score] = {}
+        if path is not None and path.exists():
+            for line in path.read_text(encoding="utf-8").splitlines():
+                try:
+                    entry = json.loads(line)
+                    self.known[entry.pop("key")] = Score(**entry)
+                except (ValueError, KeyError, TypeError):
+                    continue  # half a line, or one of an earlier version: its score is made again
+
+    def once(self, key: str, make: Callable[[], Score]) -> Score:
+        """The score noted under that key, else a new one."""
+        if key not in self.known:
+            self.known[key] = make()
+            if self.path is not None:
+                with self.path.open("a", encoding="utf-8") as lines:
+                    lines.write(json.dumps({"key": key, **asdict(self.known[key])}) + "\n")
+        return self.known[key]
+
+
+def median_of(values: Iterable[float]) -> float:
+    known = [value for value in values if not np.isnan(value)]
+    return float(np.median(known)) if known else NAN
+
+
+def mean_of(values: Iterable[float]) -> float:
+    known = [value for value in values if not np.isnan(value)]
+    return float(np.mean(known)) if known else NAN

@@ -1,0 +1,181 @@
+"""The tables of the model card, as Markdown."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from edge.pipeline import NOTICED
+from edge.records import VIEWS, Picture
+from edge.segment import Segmenter
+from models_tflite.training.score import JUDGED, Score, mean_of, median_of
+
+NO_GOAT = ("empty", "person", "dog", "things")
+NOT_ONE = ("two_goats", "half_goat")
+SAMPLE = Path(__file__).resolve().parents[2] / "edge" / "samples"
+
+
+def photographs(scores: Sequence[Score]) -> str:
+    """One row per photograph, then the means per view."""
+    head = header(
+        *("photo", "view", "goat", "IoU goat", "IoU body", "IoU head", "outline px"),
+        *("withers cm", "rump cm", "poll cm", "confidence"),
+    )
+    rows = [photograph_row(one) for one in scores]
+    means = header(
+        "view", "photographs", "IoU goat", "IoU body", "IoU head", "outline px", "withers, rump cm"
+    )
+    return "\n".join([head, *rows, "", means, *(mean_row(view, scores) for view in VIEWS)])
+
+
+def photograph_row(one: Score) -> str:
+    heights = [f"{one.height_cm[mark]:+.1f}" if mark in one.height_cm else "–" for mark in JUDGED]
+    return row(
+        *(one.name, one.view, one.group, number(one.iou), number(one.iou_body), number(one.iou_head)),
+        *(number(one.outline_px, 1), *heights, f"{one.confidence:.2f}"),
+    )
+
+
+def mean_row(view: str, scores: Sequence[Score]) -> str:
+    """Means over the pictures of one view; of withers and rump the median of their absolute differences."""
+    of_view = [one for one in scores if one.view == view]
+    heights = [
+        abs(one.height_cm[mark]) for one in of_view for mark in ("withers", "rump") if mark in one.height_cm
+    ]
+    return row(
+        *(view, str(len(of_view)), number(mean_of(one.iou for one in of_view))),
+        number(mean_of(one.iou_body for one in of_view)),
+        number(mean_of(one.iou_head for one in of_view)),
+        number(mean_of(one.outline_px for one in of_view), 1),
+        number(median_of(heights), 1),
+    )
+
+
+def simulated(scores: Sequence[Score]) -> str:
+    """Means and, because a few are lost altogether, medians by view; landmarks as medians."""
+    head = header(
+        *("view", "pictures", "IoU goat", "median", "IoU head", "outline px", "median"),
+        *("withers cm", "rump cm", "poll cm"),
+    )
+    return "\n".join([head, *(simulated_row(view, scores) for view in VIEWS)])
+
+
+def simulated_row(view: str, scores: Sequence[Score]) -> str:
+    of_view = [one for one in scores if one.view == view]
+    marks = [
+        number(median_of(one.off_cm[mark] for one in of_view if mark in one.off_cm), 1) for mark in JUDGED
+    ]
+    ious, outlines = [one.iou for one in of_view], [one.outline_px for one in of_view]
+    return row(
+        *(view, str(len(of_view)), number(mean_of(ious)), number(median_of(ious))),
+        number(mean_of(one.iou_head for one in of_view)),
+        *(number(mean_of(outlines), 1), number(median_of(outlines), 1), *marks),
+    )
+
+
+def scenes(scores: Sequence[Score], taken: Callable[[Score], bool]) -> str:
+    """By what the crate holds: how often a goat is found, and how often half a goat or several are said.
+
+    A station has three cameras: it notices what one of them notices.
+    """
+    by_kind: dict[str, list[Score]] = defaultdict(list)
+    for one in scores:
+        by_kind[one.group.split(" ", 1)[0]].append(one)
+    head = header("the crate holds", "pictures", "taken for one whole goat", "stations", "all views do")
+    return "\n".join([head, *(scene_row(kind, found, taken) for kind, found in sorted(by_kind.items()))])
+
+
+def scene_row(kind: str, scores: Sequence[Score], taken: Callable[[Score], bool]) -> str:
+    stations: dict[str, list[bool]] = defaultdict(list)
+    for one in scores:
+        stations[one.group].append(taken(one) and not not_one(one))
+    each = [found for station in stations.values() for found in station]
+    all_views = [all(station) for station in stations.values()]
+    return row(kind, str(len(each)), f"{np.mean(each):.1%}", str(len(stations)), f"{np.mean(all_views):.1%}")
+
+
+def not_one(one: Score) -> bool:
+    return max(one.scene.get("part", 0.0), one.scene.get("several", 0.0)) > NOTICED
+
+
+def quantisation(rounded: Sequence[Score], exact: Sequence[Score]) -> str:
+    """int8 and float on the same photographs, by view."""
+    lines = [
+        header("view", "IoU goat int8", "IoU goat float", "difference", "withers, rump: int8 - float, cm")
+    ]
+    for view in VIEWS:
+        small, full = ([one for one in scores if one.view == view] for scores in (rounded, exact))
+        ious = mean_of(one.iou for one in small), mean_of(one.iou for one in full)
+        apart = [
+            abs(one.height_cm[mark] - other.height_cm[mark])
+            for one, other in zip(small, full, strict=True)
+            for mark in ("withers", "rump")
+            if mark in one.height_cm and mark in other.height_cm
+        ]
+        lines.append(
+            row(
+                view, number(ious[0]), number(ious[1]), f"{ious[0] - ious[1]:+.4f}", number(mean_of(apart), 2)
+            )
+        )
+    return "\n".join(lines)
+
+
+def latency(segmenter: Segmenter, card: Path) -> str:
+    """Median times on this machine, and the memory of a whole `goatdev measure`."""
+    width, height = segmenter.card.input_size
+    small = np.full((height, width, 3), 127, np.uint8)
+    rgb = np.random.default_rng(0).integers(0, 256, (1200, 1600, 3), np.uint8)
+    picture = Picture(rgb, (1600, 1200))
+    inference = median_ms(lambda: segmenter.run(small))
+    views = median_ms(lambda: [segmenter.segment(picture, view) for view in VIEWS])
+    size_mb = sum(file.stat().st_size for file in card.parent.glob("*.tflite")) / 1e6
+    head = header(
+        "network alone, 2 threads", "three views to masks", "peak memory of `goatdev measure`", "models"
+    )
+    return "\n".join(
+        [head, row(f"{inference:.1f} ms", f"{views:.0f} ms", f"{peak_mb():.0f} MB", f"{size_mb:.2f} MB")]
+    )
+
+
+def peak_mb() -> float:
+    """Peak resident memory of `goatdev measure` on a sample capture, MB."""
+    views = [
+        part for view in VIEWS for part in (f"--{view}", str(SAMPLE / "captures" / "goat_1" / f"{view}.jpg"))
+    ]
+    program = (
+        "import json, resource, sys; from edge.cli import main; code = main(sys.argv[1:]);"
+        "print(json.dumps([code, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss]), file=sys.stderr)"
+    )
+    command = [sys.executable, "-c", program, "measure", *views, "--json"]
+    command += ["--calibration", str(SAMPLE / "calibration.json")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    _, kilobytes = json.loads(done.stderr.strip().splitlines()[-1])
+    return float(kilobytes) / 1000
+
+
+def median_ms(action: Callable[[], object], repeats: int = 15) -> float:
+    times = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        action()
+        times.append(time.perf_counter() - began)
+    return float(np.median(times)) * 1000
+
+
+def header(*names: str) -> str:
+    return row(*names) + "\n" + "|---" * len(names) + "|"
+
+
+def row(*cells: str) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def number(value: float, digits: int = 3) -> str:
+    return "–" if np.isnan(value) else f"{value:.{digits}f}"
