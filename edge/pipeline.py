@@ -15,15 +15,14 @@ from edge.errors import CaptureError, MeasureError, PictureError, StageError
 from edge.images import decode
 from edge.measure import Look, measure
 from edge.records import Capture, Picture, Revision, utc_now
-from edge.segment import Segmenter
+from edge.segment import NOTICED, Segmenter
 from edge.store import Store
 
-# What the network may see instead of one whole goat, and how sure it must be to be believed.
+# What the network may see instead of one whole goat.
 NOT_ONE_GOAT = {
     "several": ("several_goats", "more than one goat is in"),
     "part": ("part_of_a_goat", "only a part of the goat is in"),
 }
-NOTICED = 0.5
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,8 @@ SHIPPED_MODEL = Path(__file__).resolve().parent.parent / "models_tflite" / "goat
 THREADS = 2
 # A goat behind a beam falls into parts; anything much smaller than its largest part is something else.
 SMALLEST_PART = 0.1
+# How probable it must be that a picture shows no goat, a part of one or several before that is believed.
+NOTICED = 0.5
 CLASSES = 3
 # Classes come at half the input's size, FINE x FINE of them in each cell of the network's finest features.
 FINE = 2
@@ -163,7 +165,11 @@ class Segmenter:
     def finds_goat(self, segmentation: Segmentation) -> bool:
         """Whether there is enough of a goat to speak of."""
         area = float(np.mean(segmentation.mask != Label.BACKGROUND))
-        return segmentation.confidence >= self.card.min_confidence and area >= self.card.min_area_fraction
+        return (
+            segmentation.confidence >= self.card.min_confidence
+            and area >= self.card.min_area_fraction
+            and segmentation.scene.get("none", 0.0) <= NOTICED
+        )
 
     def look(self, rgb: Pixels, frame: Frame) -> Glance:
         """The mean of the frame and its mirror image, so that a mirrored goat gives exactly the mirrored outline."""

@@ -26,9 +26,8 @@ import numpy as np
 
 from edge.geometry import SURE
 from edge.images import read_picture
-from edge.pipeline import NOTICED
 from edge.records import VIEWS, Picture, Pixels
-from edge.segment import Segmenter, new_interpreter, read_card
+from edge.segment import NOTICED, Segmenter, new_interpreter, read_card
 from models_tflite.training import dataset, labels, tables
 from models_tflite.training.dataset import DatasetError, SimulatedPicture
 from models_tflite.training.labels import Photograph

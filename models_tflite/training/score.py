@@ -114,7 +114,8 @@ class Ledger:
             for line in path.read_text(encoding="utf-8").splitlines():
                 try:
                     entry = json.loads(line)
-                    self.known[entry.pop("key")] = Score(**entry)
+                    key = entry.pop("key")
+                    self.known[key] = Score(**entry)
                 except (ValueError, KeyError, TypeError):
                     continue  # half a line, or one of an earlier version: its score is made again
 
@@ -123,8 +124,9 @@ class Ledger:
         if key not in self.known:
             self.known[key] = make()
             if self.path is not None:
+                # The line break comes first: it ends what an interruption may have left half written.
                 with self.path.open("a", encoding="utf-8") as lines:
-                    lines.write(json.dumps({"key": key, **asdict(self.known[key])}) + "\n")
+                    lines.write("\n" + json.dumps({"key": key, **asdict(self.known[key])}))
         return self.known[key]
 
 

@@ -12,9 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from edge.pipeline import NOTICED
 from edge.records import VIEWS, Picture
-from edge.segment import Segmenter
+from edge.segment import NOTICED, Segmenter
 from models_tflite.training.score import JUDGED, Score, mean_of, median_of
 
 NO_GOAT = ("empty", "person", "dog", "things")

@@ -119,17 +119,81 @@ def test_picture_and_mask_move_together_through_any_warp():
     sample = a_sample()
     rng = np.random.default_rng(0)
     for view in ("side", "top", "front"):
-        rgb, mask = augment.place(sample.rgb, sample.mask, view, rng)
+        matrix = augment.random_warp(256, 192, view, rng)
+        rgb, mask = augment.warp(sample.rgb, sample.mask, matrix)
         seen = np.round(rgb[..., 0] / 100)
         inside = cv2.erode((rgb[..., 0] != augment.GREY).astype(np.uint8), np.ones((5, 5)))
         wrong = (seen != mask) & (inside > 0)
         assert wrong.mean() < 0.02
 
 
+def marked(points: dict[str, tuple[float, float]]) -> Sample:
+    """A black picture with a body all over it and a white dot at each landmark."""
+    rgb = np.zeros((192, 256, 3), np.uint8)
+    for x, y in points.values():
+        cv2.circle(rgb, (round(x), round(y)), 3, (255, 255, 255), -1)
+    return Sample(rgb, np.ones((192, 256), np.uint8), "top", "dots", points, "one")
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_landmarks_lie_where_the_picture_shows_them_after_any_warp(seed):
+    sample = marked({"withers": (120.0, 90.0)})
+    rng = np.random.default_rng(seed)
+    for matrix in (augment.random_warp(256, 192, "top", rng), augment.close_warp(sample, rng)):
+        pair = augment.placed(sample, matrix, rng)
+        x, y = pair.landmarks[dataset.LANDMARKS.index("withers")]
+        if np.isfinite(x) and 6 < x < 250 and 6 < y < 186:
+            dot = np.argwhere(pair.rgb[..., 0] > 180)
+            assert np.hypot(*(dot.mean(axis=0) - (y, x))) < 1.5
+
+
+def test_a_mirrored_animal_has_its_left_on_the_other_hand():
+    points = {"rump_left": (60.0, 50.0), "rump_right": (60.0, 140.0), "withers": (200.0, 95.0)}
+    moved = augment.moved_landmarks(points, augment.mirror_matrix())
+    at = {name: tuple(map(float, moved[dataset.LANDMARKS.index(name)])) for name in points}
+    assert at == {"rump_left": (195.0, 140.0), "rump_right": (195.0, 50.0), "withers": (55.0, 95.0)}
+
+
+def test_landmarks_outside_the_frame_are_not_asked_for():
+    moved = augment.moved_landmarks(
+        {"poll": (-30.0, 20.0), "rump": (30.0, 20.0)}, np.eye(3, dtype=np.float32)
+    )
+    known = np.isfinite(moved).all(axis=1)
+    assert [name for name, seen in zip(dataset.LANDMARKS, known, strict=True) if seen] == ["rump"]
+
+
+def goat_pair(scene: str = "one") -> augment.Pair:
+    sample = a_sample()
+    nowhere = np.full((len(dataset.LANDMARKS), 2), np.nan, np.float32)
+    return augment.Pair(sample.rgb, sample.mask, nowhere, dataset.SCENES.index(scene))
+
+
+def test_half_a_goat_is_called_a_part():
+    cut = [
+        augment.cut_in_half(goat_pair(), augment.Pool([]), np.random.default_rng(seed)) for seed in range(40)
+    ]
+    for pair in cut:
+        share = np.count_nonzero(pair.mask) / np.count_nonzero(a_sample().mask)
+        if share < augment.PART_BELOW:
+            assert dataset.SCENES[pair.scene] == "part"
+        elif share < augment.WHOLE_ABOVE:
+            assert pair.scene == augment.UNKNOWN
+    assert {pair.scene for pair in cut} >= {dataset.SCENES.index("part")}
+
+
+def test_two_goats_are_called_several_and_both_are_outlined():
+    other = a_sample()
+    pool = augment.Pool([], goats=[Sample(other.rgb, other.mask, "side", "other", {}, "one")])
+    pairs = [augment.with_second_goat(goat_pair(), pool, np.random.default_rng(seed)) for seed in range(30)]
+    several = [pair for pair in pairs if pair.scene == dataset.SCENES.index("several")]
+    assert len(several) > 5
+    assert all(np.count_nonzero(pair.mask) > np.count_nonzero(other.mask) for pair in several)
+
+
 def test_a_seed_gives_the_same_training_pair_again():
     pairs = [augment.make_pair(a_sample(), augment.Pool([]), np.random.default_rng(5)) for _ in range(2)]
-    assert np.array_equal(pairs[0][0], pairs[1][0])
-    assert np.array_equal(pairs[0][1], pairs[1][1])
+    assert np.array_equal(pairs[0].rgb, pairs[1].rgb)
+    assert np.array_equal(pairs[0].mask, pairs[1].mask)
 
 
 def test_thin_bars_leave_the_outline_and_boxes_remove_it():
@@ -195,6 +259,36 @@ def test_training_refuses_an_absent_folder_with_one_line(tmp_path, arguments):
     assert done.stderr.startswith("error: absent")
     assert len(done.stderr.strip().splitlines()) == 1
     assert not (tmp_path / "run").exists()
+
+
+@needs_torch
+def test_the_station_unpacks_classes_as_training_packs_them():
+    import torch
+
+    from edge.segment import unpacked as at_the_station
+    from models_tflite.training.network import unpacked as in_training
+
+    cells = torch.randn(1, 12, 48, 64)
+    classes = in_training((cells, torch.zeros(1, 15, 48, 64), torch.zeros(1, 4, 1, 1))).classes
+    here = at_the_station(cells[0].permute(1, 2, 0).numpy())
+    assert np.array_equal(here, classes[0].permute(1, 2, 0).numpy())
+
+
+@needs_torch
+def test_landmark_loss_is_least_where_the_landmark_is_and_ignores_hidden_ones():
+    import torch
+
+    from models_tflite.training.train import landmark_loss
+
+    truth = torch.full((1, 15, 2), float("nan"))
+    truth[0, 0] = torch.tensor([101.5, 49.5])  # the middle of cell 25, 12
+    losses = {}
+    for column in (24, 25, 26):
+        maps = torch.zeros(1, 15, 48, 64)
+        maps[0, 0, 12, column] = 5.0
+        losses[column] = float(landmark_loss(maps, truth))
+    assert min(losses, key=losses.__getitem__) == 25
+    assert float(landmark_loss(torch.randn(1, 15, 48, 64), torch.full((1, 15, 2), float("nan")))) == 0.0
 
 
 @needs_torch
