@@ -187,7 +187,7 @@ def bars(crate: Crate) -> list[Mesh]:
         bar(np.array([-x, near, level]), np.array([x, near, level]), crate.bar) for level in crate.side_rails
     ]
     tubes += [
-        bar(np.array([end, b, 0]), np.array([end, b, z]), crate.bar)
+        bar(np.array([end, b, 0]), np.array([end, b, z]), min(crate.bar, 2.0))
         for b in crate.front_bars
         for end in (x, -x)
     ]

@@ -27,7 +27,7 @@ def draw_look(rng: Rng, light: Light, station: Look | None = None) -> Look:
         return replace(
             station,
             exposure=station.exposure * float(np.exp(rng.normal(0, 0.15))),
-            haze=float(rng.uniform(0.02, 0.12)) if rng.random() < 0.12 else 0.0,
+            haze=float(rng.uniform(0.02, 0.12)) * (0.3 if light.dim else 1.0) if rng.random() < 0.12 else 0.0,
             white=(float(white[0]), float(white[1]), float(white[2])),
         )
     brightness = np.mean(light.sky) + 0.35 * np.mean(light.sun)
@@ -119,6 +119,6 @@ def read_hair(folder: Path) -> list[NDArray[np.float32]]:
 def _tile(picture: Picture) -> NDArray[np.float32]:
     half = cv2.resize(picture[..., ::-1], (HAIR_PX // 2, HAIR_PX // 2)).astype(np.float32)
     smooth = cv2.GaussianBlur(half, (0, 0), HAIR_PX / 16)
-    flat = np.clip((half + 6) / (smooth + 6), 0.2, 1.9)
+    flat = np.clip((half + 6) / (smooth + 6), 0.45, 1.55)
     doubled = np.hstack([flat, flat[:, ::-1]])
     return np.asarray(np.vstack([doubled, doubled[::-1]]), dtype=np.float32)

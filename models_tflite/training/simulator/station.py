@@ -217,7 +217,7 @@ def _top(rng: Rng, goat_height_cm: float, crate_cm: Vector, hands: int, wide_deg
 def _front(rng: Rng, goat_height_cm: float, crate_cm: Vector, hands: int, wide_deg: float) -> Mount:
     """Before the head gate, a little above the goat, 4 to 15 degrees down."""
     seen_cm = rng.uniform(1.1, 2.1) * goat_height_cm
-    away = max(seen_cm / 2 / np.tan(np.radians(0.75 * wide_deg) / 2), crate_cm[0] / 2 + 35)
+    away = max(seen_cm / 2 / np.tan(np.radians(0.75 * wide_deg) / 2), crate_cm[0] / 2 + 55)
     down = np.tan(np.radians(rng.uniform(2, 16)))
     aim = np.array([0.0, rng.normal(0, 5), 0.55 * goat_height_cm + rng.normal(0, 5)])
     place = np.array([away, rng.normal(0, 9), aim[2] + away * down])
