@@ -44,14 +44,19 @@ def draw_look(rng: Rng, light: Light, station: Look | None = None) -> Look:
 
 
 def spoil(rng: Rng, picture: Picture, dim: bool = False) -> Picture:
-    """Drops and dust on the lens, blur, a cheap sensor, vignette and noise, by lot; more noise where it is dim."""
+    """What lens, sensor and software do to a picture, by lot; more noise where it is dim."""
     result = picture.astype(np.float32)
     scale = picture.shape[1] / 512
     if rng.random() < 0.08:
         result = _dirty_lens(rng, result)
-    if rng.random() < 0.45:
+    if rng.random() < (0.3 if dim else 0.75):
+        result = _developed(rng, result)
+    if rng.random() < 0.35:
         blurred = cv2.GaussianBlur(result, (0, 0), float(rng.uniform(0.3, 1.6)) * scale)
         result = np.asarray(blurred, dtype=np.float32)
+    elif rng.random() < 0.7:
+        soft = cv2.GaussianBlur(result, (0, 0), float(rng.uniform(0.6, 1.3)) * scale)
+        result += float(rng.uniform(0.2, 1.1)) * (result - soft)
     if rng.random() < 0.1:
         result = _shaken(rng, result, scale)
     if rng.random() < 0.1:
@@ -62,6 +67,16 @@ def spoil(rng: Rng, picture: Picture, dim: bool = False) -> Picture:
     if grain:
         result += grain * rng.standard_normal(picture.shape, dtype=np.float32)
     return np.asarray(np.clip(result, 0, 255), dtype=np.uint8)
+
+
+def _developed(rng: Rng, picture: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Levels spread to black and white, as a phone or a camera's own software does."""
+    low, high = np.percentile(picture[::4, ::4], [1.5, 98.5])
+    dark, bright = rng.uniform(0, 10), rng.uniform(218, 254)
+    gain = float(np.clip((bright - dark) / max(high - low, 1), 0.8, 2.2))
+    spread = (picture - low) * gain + dark
+    share = float(rng.uniform(0.7, 1.0))
+    return np.asarray(picture + share * (spread - picture), dtype=np.float32)
 
 
 def _dirty_lens(rng: Rng, picture: NDArray[np.float32]) -> NDArray[np.float32]:
