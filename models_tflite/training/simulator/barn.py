@@ -10,6 +10,7 @@ from models_tflite.training.simulator.mesh import Material, Mesh, Vector, ball, 
 
 Rng = np.random.Generator
 GROUND_CM = -8.0
+WALLS = ((1.0, 1.0, 1.0), (1.0, 0.95, 0.88), (0.95, 0.7, 0.5), (0.9, 0.3, 0.22), (0.85, 0.95, 1.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,8 @@ def draw_barn(rng: Rng, camera_y_cm: float) -> Mesh:
     ground = box((-500, -500, GROUND_CM - 1), (500, 500, GROUND_CM))
     parts = [ground.painted(_triple(np.array(base) * shade), ground_kind)]
     wall = (Material.SHEET_METAL, Material.WOOD, Material.CONCRETE)[rng.integers(3)]
-    colour = _triple(rng.uniform(0.04, 0.5) * np.array([1, 1, 1]) * rng.uniform(0.7, 1.3, 3))
+    tint = WALLS[rng.integers(len(WALLS))]
+    colour = _triple(rng.uniform(0.04, 0.5) * np.array(tint) * rng.uniform(0.9, 1.1, 3))
     parts += walls((rng.uniform(130, 450), rng.uniform(130, 450)), colour, wall)
     parts += doors(rng) if rng.random() < 0.5 else []
     parts += rails(rng) if rng.random() < 0.6 else []

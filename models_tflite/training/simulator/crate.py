@@ -98,8 +98,8 @@ def draw_crate(rng: Rng, goat_height_cm: float, reach: tuple[float, float, float
         top_bars=_spread(rng, length, (0, 1, 2, 2, 3)),
         bar=float(rng.uniform(1.4, 3.4)),
         top_bar=float(rng.uniform(2.5, 5.0)),
-        wide_over_top=_box_over_top(rng, width) if rng.random() < 0.45 else None,
-        beam_x=float(rng.uniform(-45, 45)) if rng.random() < 0.3 else None,
+        wide_over_top=_box_over_top(rng, width) if rng.random() < 0.5 else None,
+        beam_x=float(rng.uniform(-45, 45)) if rng.random() < 0.35 else None,
         beam_width=float(rng.uniform(5, 12)),
         red_marks=bool(rng.random() < 0.4),
         gates=bool(rng.random() < 0.4),
@@ -187,7 +187,7 @@ def bars(crate: Crate) -> list[Mesh]:
         bar(np.array([-x, near, level]), np.array([x, near, level]), crate.bar) for level in crate.side_rails
     ]
     tubes += [
-        bar(np.array([end, b, 0]), np.array([end, b, z]), crate.bar)
+        bar(np.array([end, b, 0]), np.array([end, b, z]), min(crate.bar, 2.0))
         for b in crate.front_bars
         for end in (x, -x)
     ]

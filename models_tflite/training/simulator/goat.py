@@ -121,22 +121,22 @@ def draw_dog(rng: Rng) -> Build:
     trunk = float(rng.uniform(0.26, 0.34))
     ears = str(rng.choice(["upright", "lop"]))
     return Build(
-        withers_cm=float(rng.uniform(38, 66)),
+        withers_cm=float(rng.uniform(38, 62)),
         length=float(rng.uniform(1.08, 1.3)),
         shoulder=trunk,
         barrel=trunk + 0.02,
         waist=trunk - 0.09,
         rump=trunk - 0.04,
         rump_height=float(rng.normal(0.97, 0.02)),
-        belly=float(rng.uniform(0.36, 0.44)),
-        neck_length=float(rng.uniform(0.28, 0.36)),
-        neck_girth=float(rng.uniform(0.85, 1.05)),
-        head=float(rng.uniform(1.0, 1.2)),
+        belly=float(rng.uniform(0.33, 0.42)),
+        neck_length=float(rng.uniform(0.22, 0.3)),
+        neck_girth=float(rng.uniform(0.95, 1.2)),
+        head=float(rng.uniform(1.15, 1.4)),
         roman_nose=0.0,
-        bone=float(rng.uniform(1.1, 1.5)),
+        bone=float(rng.uniform(1.2, 1.7)),
         ears=ears,
         ear_length=0.13 if ears == "upright" else 0.17,
-        tail=float(rng.uniform(0.4, 0.6)),
+        tail=float(rng.uniform(0.45, 0.7)),
     )
 
 

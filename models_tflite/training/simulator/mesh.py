@@ -144,9 +144,15 @@ def frame_along(forward: Vector, up: Vector | None = None) -> Vector:
     up = np.array([0.0, 0.0, 1.0]) if up is None else up
     if abs(forward @ up) > 0.98:
         up = np.array([1.0, 0.0, 0.0])
-    left = np.cross(up, forward)
-    left /= np.linalg.norm(left)
-    return np.column_stack([forward, left, np.cross(forward, left)])
+    left = _cross(up, forward)
+    left /= np.sqrt(left @ left)
+    return np.array([forward, left, _cross(forward, left)]).T
+
+
+def _cross(one: Vector, other: Vector) -> Vector:
+    """numpy's own takes twenty times as long for two single vectors."""
+    (a, b, c), (d, e, f) = one, other
+    return np.array([b * f - c * e, c * d - a * f, a * e - b * d])
 
 
 def tube(path: Vector, radii: Vector, sides: int = 12) -> Mesh:

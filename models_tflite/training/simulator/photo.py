@@ -27,7 +27,7 @@ def draw_look(rng: Rng, light: Light, station: Look | None = None) -> Look:
         return replace(
             station,
             exposure=station.exposure * float(np.exp(rng.normal(0, 0.15))),
-            haze=float(rng.uniform(0.02, 0.12)) if rng.random() < 0.12 else 0.0,
+            haze=float(rng.uniform(0.02, 0.12)) * (0.3 if light.dim else 1.0) if rng.random() < 0.12 else 0.0,
             white=(float(white[0]), float(white[1]), float(white[2])),
         )
     brightness = np.mean(light.sky) + 0.35 * np.mean(light.sun)
@@ -44,14 +44,19 @@ def draw_look(rng: Rng, light: Light, station: Look | None = None) -> Look:
 
 
 def spoil(rng: Rng, picture: Picture, dim: bool = False) -> Picture:
-    """Drops and dust on the lens, blur, a cheap sensor, vignette and noise, by lot; more noise where it is dim."""
+    """What lens, sensor and software do to a picture, by lot; more noise where it is dim."""
     result = picture.astype(np.float32)
     scale = picture.shape[1] / 512
     if rng.random() < 0.08:
         result = _dirty_lens(rng, result)
-    if rng.random() < 0.45:
+    if rng.random() < (0.3 if dim else 0.75):
+        result = _developed(rng, result)
+    if rng.random() < 0.35:
         blurred = cv2.GaussianBlur(result, (0, 0), float(rng.uniform(0.3, 1.6)) * scale)
         result = np.asarray(blurred, dtype=np.float32)
+    elif rng.random() < 0.7:
+        soft = cv2.GaussianBlur(result, (0, 0), float(rng.uniform(0.6, 1.3)) * scale)
+        result += float(rng.uniform(0.2, 1.1)) * (result - soft)
     if rng.random() < 0.1:
         result = _shaken(rng, result, scale)
     if rng.random() < 0.1:
@@ -62,6 +67,16 @@ def spoil(rng: Rng, picture: Picture, dim: bool = False) -> Picture:
     if grain:
         result += grain * rng.standard_normal(picture.shape, dtype=np.float32)
     return np.asarray(np.clip(result, 0, 255), dtype=np.uint8)
+
+
+def _developed(rng: Rng, picture: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Levels spread to black and white, as a phone or a camera's own software does."""
+    low, high = np.percentile(picture[::4, ::4], [1.5, 98.5])
+    dark, bright = rng.uniform(0, 10), rng.uniform(218, 254)
+    gain = float(np.clip((bright - dark) / max(high - low, 1), 0.8, 2.2))
+    spread = (picture - low) * gain + dark
+    share = float(rng.uniform(0.7, 1.0))
+    return np.asarray(picture + share * (spread - picture), dtype=np.float32)
 
 
 def _dirty_lens(rng: Rng, picture: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -119,6 +134,6 @@ def read_hair(folder: Path) -> list[NDArray[np.float32]]:
 def _tile(picture: Picture) -> NDArray[np.float32]:
     half = cv2.resize(picture[..., ::-1], (HAIR_PX // 2, HAIR_PX // 2)).astype(np.float32)
     smooth = cv2.GaussianBlur(half, (0, 0), HAIR_PX / 16)
-    flat = np.clip((half + 6) / (smooth + 6), 0.2, 1.9)
+    flat = np.clip((half + 6) / (smooth + 6), 0.45, 1.55)
     doubled = np.hstack([flat, flat[:, ::-1]])
     return np.asarray(np.vstack([doubled, doubled[::-1]]), dtype=np.float32)

@@ -392,7 +392,9 @@ class Renderer:
     def _draw_hair(self, upload: Upload, animal: Animal, eye: Vector) -> None:
         """Layers over the skin along its outline, each with fewer hairs left: a soft edge."""
         self._wear(self.fur, animal)
-        layers = FINE_HAIR_LAYERS if self.size[0] > 800 else HAIR_LAYERS
+        layers = HAIR_LAYERS if animal.coat.hair_cm > 0.6 else 1
+        if self.size[0] > 800:
+            layers = FINE_HAIR_LAYERS
         index = self.context.buffer(_fringe(animal, eye).tobytes())
         edge = Upload(upload.vertices, index, {})
         for layer in range(1, layers + 1):

@@ -78,7 +78,7 @@ vec3 hair_picture(vec3 p, vec3 n) {
     vec3 flank = texture(hair_map, p.xz / vec2(22.0, -22.0)).rgb;
     vec3 back = texture(hair_map, p.yx / 22.0).rgb;
     vec3 chest = texture(hair_map, p.yz / vec2(22.0, -22.0)).rgb;
-    return flank * w.y + back * w.z + chest * w.x;
+    return 2.0 * (flank * w.y + back * w.z + chest * w.x);          // stored at half scale
 }
 
 vec3 coat(vec3 p, vec3 n, vec4 coarse, out float strand) {
@@ -96,8 +96,8 @@ vec3 coat(vec3 p, vec3 n, vec4 coarse, out float strand) {
     vec3 base = mix(coat_first, coat_second, smoothstep(-0.07, 0.07, second));
     float tone = 1.0 + coat_form.w * (0.26 * strand + 0.16 * coarse.g);
     base = mix(base, vec3(0.6, 0.57, 0.52), coat_marks.x * smoothstep(-0.3, 0.5, strand + 0.4 * small.b) * 0.7);
-#if KIND == 0
-    if (coat_more.z > 0.5) base *= mix(vec3(1.0), hair_picture(p, n), 0.85);
+#if KIND != 2
+    if (coat_more.z > 0.5) base *= mix(vec3(1.0), hair_picture(p + coat_more.y, n), 0.6);
 #endif
     float low = smoothstep(0.45, 0.0, p.z / coat_more.w) + 0.5 * smoothstep(0.2, 0.7, coarse.a);
     base = mix(base, vec3(0.13, 0.085, 0.05), clamp(coat_more.x * low * 0.5, 0.0, 0.8));
@@ -138,10 +138,11 @@ vec3 flat_part(vec3 p, vec3 base, inout float shine) {
     float rib = sin((p.x + p.y) * 0.45);
     base *= 0.85 + 0.25 * rib * abs(rib) + 0.1 * noise(p * 0.12).r; shine = 0.2;
 #elif MATERIAL == 8
-    base *= 1.0 + 0.5 * fine + 0.3 * big;
-    base = mix(base, vec3(0.2, 0.13, 0.07), smoothstep(0.1, 0.9, big) * 0.7);
+    base *= 1.0 + 0.4 * fine + 0.2 * big;
+    base = mix(base, vec3(0.2, 0.14, 0.09), smoothstep(0.2, 0.9, noise(p * 1.3).r + 0.5 * big) * 0.5);
 #elif MATERIAL == 9
-    base *= 1.0 + 0.25 * fine + 0.4 * big;
+    base *= 1.0 + 0.3 * fine + 0.2 * noise(p * 1.7).g + 0.15 * big;
+    base = mix(base, vec3(0.16, 0.11, 0.06), smoothstep(0.35, 0.8, noise(p * 2.3).r + 0.4 * fine) * 0.6);
 #elif MATERIAL == 10
     shine = 0.5; base *= 1.0 + 0.4 * fine;
 #endif
@@ -194,7 +195,8 @@ void main() {
     vec3 from = (blob_from_world * vec4(place, 1.0)).xyz;
     vec3 towards = mat3(blob_from_world) * reflect(-to_eye, n);
     float nearest = length(from + towards * max(-dot(from, towards) / dot(towards, towards), 0.0));
-    result *= 1.0 - 0.5 * smoothstep(1.7, 0.55, nearest);             // the panel's gloss shows the goat, blurred
+    // The panel's gloss shows the goat beside it, blurred.
+    result *= 1.0 - 0.5 * smoothstep(1.7, 0.55, nearest) * smoothstep(2.9, 1.5, length(from));
 #endif
 #if MATERIAL == 11
     result = colour.rgb;

@@ -25,6 +25,9 @@ from models_tflite.training.simulator.crate import (
     wide_parts,
 )
 from models_tflite.training.simulator.goat import (
+    BLACKS,
+    BROWNS,
+    GREYS,
     WHITES,
     Build,
     Coat,
@@ -97,7 +100,7 @@ def draw_station(rng: Rng, kind: str, build: Build, posed: PosedGoat, size: tupl
     hidden: list[Mesh] = []
     crate_cm = np.array([crate.length, crate.width, crate.height])
     cameras = draw_cameras(rng, size, build.withers_cm, crate_cm, hands)
-    crate = fit_box(rng, crate, cameras["top"])
+    crate = fit_cover(rng, crate, cameras["top"])
     if kind == "half_goat" and animal:
         animal, crate, hidden = half_way(rng, animal, crate, cameras)
     barn = draw_barn(rng, float(cameras["side"].world_from_cam[1, 3]))
@@ -169,10 +172,14 @@ def draw_dog_animal(rng: Rng) -> Animal:
     """A dog in the crate."""
     build, stance, coat = draw_dog(rng), draw_stance(rng), draw_coat(rng)
     stance = replace(
-        stance, neck_pitch_deg=float(rng.uniform(15, 60)), face_pitch_deg=float(rng.uniform(-5, 25))
+        stance,
+        neck_pitch_deg=float(rng.uniform(15, 60)),
+        face_pitch_deg=float(rng.uniform(-5, 25)),
+        tail_up=bool(rng.random() < 0.6),
     )
     pattern = "tan_points" if rng.random() < 0.3 else "solid" if rng.random() < 0.6 else "pale_belly"
-    coat = replace(coat, pattern=pattern, tag=None)
+    pool = (*BROWNS, *BLACKS, *GREYS)
+    coat = replace(coat, pattern=pattern, first=pool[rng.integers(len(pool))], tag=None, roan=0.0)
     pose, _ = draw_standing(rng)
     return Animal(dress(pose_goat(build, stance), coat), pose, coat, build.withers_cm)
 
@@ -204,14 +211,15 @@ def half_way(
     return replace(animal, pose=pose), crate, chute(crate, end, float(side_from), float(top_from), rng)
 
 
-def fit_box(rng: Rng, crate: Crate, top: Camera) -> Crate:
-    """The box over the crate no longer than about a third of the top picture."""
+def fit_cover(rng: Rng, crate: Crate, top: Camera) -> Crate:
+    """Box and beam over the crate no larger than about a third and a seventh of the top picture."""
+    above = float(top.world_from_cam[2, 3]) - crate.height - 12
+    seen_cm = above * top.size[0] / float(top.camera_matrix[0, 0])
+    crate = replace(crate, beam_width=min(crate.beam_width, rng.uniform(0.07, 0.15) * seen_cm))
     if crate.wide_over_top is None:
         return crate
     left, right, low, high = crate.wide_over_top
-    away = float(top.world_from_cam[2, 3]) - crate.height - 12
-    longest = rng.uniform(0.2, 0.36) * away * top.size[0] / float(top.camera_matrix[0, 0])
-    middle, half = (left + right) / 2, min(right - left, longest) / 2
+    middle, half = (left + right) / 2, min(right - left, rng.uniform(0.2, 0.36) * seen_cm) / 2
     return replace(crate, wide_over_top=(middle - half, middle + half, low, high))
 
 

@@ -204,9 +204,9 @@ def _side(rng: Rng, goat_height_cm: float, crate_cm: Vector, hands: int, wide_de
 def _top(rng: Rng, goat_height_cm: float, crate_cm: Vector, hands: int, wide_deg: float) -> Mount:
     """Close above the rails or under the roof, tilted from either side."""
     close = rng.random() < 0.6
-    seen_cm = rng.uniform(1.6, 2.2 if close else 3.2) * goat_height_cm + 20
+    seen_cm = rng.uniform(1.35, 1.9 if close else 2.7) * goat_height_cm + 18
     back = 0.85 * goat_height_cm
-    height = max(back + seen_cm / 2 / np.tan(np.radians(wide_deg) / 2), crate_cm[2] + 36)
+    height = max(back + seen_cm / 2 / np.tan(np.radians(wide_deg) / 2), crate_cm[2] + 32)
     tilt = np.tan(np.radians(np.clip(rng.normal(0, 9), -20, 20)))
     place = np.array([rng.normal(0, 9), (height - back) * tilt, height])
     aim = np.array([place[0] + rng.normal(0, 6), rng.normal(0, 3), back])
@@ -217,7 +217,7 @@ def _top(rng: Rng, goat_height_cm: float, crate_cm: Vector, hands: int, wide_deg
 def _front(rng: Rng, goat_height_cm: float, crate_cm: Vector, hands: int, wide_deg: float) -> Mount:
     """Before the head gate, a little above the goat, 4 to 15 degrees down."""
     seen_cm = rng.uniform(1.1, 2.1) * goat_height_cm
-    away = max(seen_cm / 2 / np.tan(np.radians(0.75 * wide_deg) / 2), crate_cm[0] / 2 + 35)
+    away = max(seen_cm / 2 / np.tan(np.radians(0.75 * wide_deg) / 2), crate_cm[0] / 2 + 55)
     down = np.tan(np.radians(rng.uniform(2, 16)))
     aim = np.array([0.0, rng.normal(0, 5), 0.55 * goat_height_cm + rng.normal(0, 5)])
     place = np.array([away, rng.normal(0, 9), aim[2] + away * down])
