@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -78,7 +79,7 @@ class Frame:
     """The part of a picture that the network looks at, and where it lies in the network's input.
 
     crop    (left, top, right, bottom)  working px, right and bottom not included
-    inside  (left, top, right, bottom)  the same in the input, px; even numbers
+    inside  (left, top, right, bottom)  the same in the input, px; multiples of 4 wide and high
     """
 
     crop: tuple[int, int, int, int]
@@ -272,12 +273,14 @@ def whole_frame(size: tuple[int, int], input_size: tuple[int, int]) -> Frame:
 
 
 def fitted_frame(crop: tuple[int, int, int, int], input_size: tuple[int, int]) -> Frame:
-    """A part of a picture, its aspect kept, in the middle of the input."""
+    """A part of a picture, its aspect kept to a pixel or two, in the middle of the input.
+
+    Multiples of 4, so that the frame falls on whole cells of the coarser maps, and a mirrored one too.
+    """
     width, height = crop[2] - crop[0], crop[3] - crop[1]
     shrink = min(input_size[0] / width, input_size[1] / height)
-    # Even numbers, so that the frame falls on whole cells of the coarser maps.
-    across, down = max(2, 2 * round(width * shrink / 2)), max(2, 2 * round(height * shrink / 2))
-    left, top = (input_size[0] - across) // 4 * 2, (input_size[1] - down) // 4 * 2
+    across, down = max(4, 4 * round(width * shrink / 4)), max(4, 4 * round(height * shrink / 4))
+    left, top = (input_size[0] - across) // 2, (input_size[1] - down) // 2
     return Frame(crop, (left, top, left + across, top + down))
 
 
@@ -298,10 +301,10 @@ def closer_frame(
     # Where the goat stands near the border the frame ends there.
     x, y = left + width / 2, top + height / 2
     crop = (
-        max(0, round(x - across / 2)),
-        max(0, round(y - down / 2)),
-        min(size[0], round(x + across / 2)),
-        min(size[1], round(y + down / 2)),
+        max(0, math.floor(x - across / 2)),
+        max(0, math.floor(y - down / 2)),
+        min(size[0], math.ceil(x + across / 2)),
+        min(size[1], math.ceil(y + down / 2)),
     )
     frame = fitted_frame(crop, input_size)
     return frame if frame.enlarged > WORTH_A_SECOND_LOOK * whole.enlarged else None

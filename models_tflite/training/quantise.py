@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import time
+import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -110,6 +111,13 @@ def convert_to_int8(float_model: Path, path: Path, calibration: Calibration) -> 
     beside.unlink(missing_ok=True)
     maker.quantize(ranges).export_model(str(beside))
     beside.replace(path)
+
+
+def put_beside(card: Path, model: Path) -> Path:
+    """The finished model under its card's name; until here whatever was there before is untouched."""
+    beside = card.with_suffix(".new.tflite")
+    beside.write_bytes(model.read_bytes())
+    return beside.replace(card.with_suffix(".tflite"))
 
 
 def check(float_model: Path, card_path: Path, samples: Sequence[Sample]) -> dict[str, float]:
@@ -230,25 +238,41 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+def is_up_to_date(card_path: Path, network_sha256: str) -> bool:
+    """Whether the card and its file are there, whole, and of this network."""
+    try:
+        about = tomllib.loads(card_path.read_text(encoding="utf-8"))
+        model = card_path.parent / about["file"]
+        whole = hashlib.sha256(model.read_bytes()).hexdigest() == about["sha256"]
+        return whole and about["training"]["network_sha256"] == network_sha256
+    except (OSError, KeyError, tomllib.TOMLDecodeError):
+        return False
+
+
 def main() -> None:
     options = parse()
     checkpoint = load_checkpoint(options.network)
+    network_sha256 = hashlib.sha256(options.network.read_bytes()).hexdigest()
+    if is_up_to_date(options.into, network_sha256):
+        print(f"{options.into} is of this network already; delete it to quantise again")
+        return
     network = GoatNet()
     network.load_state_dict(checkpoint["weights"])
     held_out = list(checkpoint["held_out_goats"])
     calibration = calibration_pictures(options, held_out, options.calibration_pictures)
     float_model = options.float_model or options.network.with_name("float.tflite")
-    int8_model = options.into.with_suffix(".tflite")
+    int8_model = options.network.with_name("int8.tflite")
     print(f"converting with {len(calibration.pictures)} calibration pictures", flush=True)
     convert_to_float(network, float_model)
-    options.into.parent.mkdir(parents=True, exist_ok=True)
     convert_to_int8(float_model, int8_model, calibration)
+    options.into.parent.mkdir(parents=True, exist_ok=True)
+    int8_model = put_beside(options.into, int8_model)
     about = {
         "name": options.into.stem,
         "held_out_goats": held_out,
         "calibration_pictures": len(calibration.pictures),
         "thresholds": FIRST_THRESHOLDS,
-        "training": training_record(checkpoint, network),
+        "training": {**training_record(checkpoint, network), "network_sha256": network_sha256},
     }
     write_card(options.into, int8_model, about)
     print(f"wrote {int8_model}, {int8_model.stat().st_size} bytes; {describe_tensors(int8_model)}")

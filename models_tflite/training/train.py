@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import json
 import math
 import os
 import time
@@ -29,7 +30,7 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from edge.records import Pixels
 from models_tflite.training import dataset, labels
-from models_tflite.training.augment import UNKNOWN, Pool, make_pair, pool_of
+from models_tflite.training.augment import UNKNOWN, Pool, fit_matrix, make_pair, pool_of, warp
 from models_tflite.training.dataset import DatasetError, Sample, SimulatedPicture
 from models_tflite.training.labels import Photograph
 from models_tflite.training.network import GoatNet, Seen, parameter_count, trainer_device, unpacked
@@ -43,6 +44,8 @@ PHOTOGRAPH_SHARE = 0.5
 # A landmark's target is a bell of this width, in cells of its map (4 px of the network's input).
 LANDMARK_SPREAD = 1.0
 LANDMARK_WEIGHT, SCENE_WEIGHT = 0.08, 0.1
+# So many pictures of unseen goats per view judge the network whenever a checkpoint is written.
+JUDGES_PER_VIEW = 24
 # So many empty scenes serve as backgrounds, so many goats as second goats.
 POOL_SIZE = 200
 
@@ -55,6 +58,7 @@ class Source:
     simulated: list[SimulatedPicture] = field(default_factory=list)
     hair: list[Pixels] = field(default_factory=list)
     pool: Pool = field(default_factory=lambda: Pool([]))
+    judges: list[Sample] = field(default_factory=list)
     loaded: dict[Path, Sample] = field(default_factory=dict)
 
     @classmethod
@@ -66,6 +70,10 @@ class Source:
         goats = [source.load(one) for one in source.simulated if one.scene == "one"][:POOL_SIZE]
         source.pool = pool_of(photographs + empty, hair)
         source.pool.goats += goats
+        unseen = [one for one in listed if one.held_out and one.scene == "one"]
+        for view in dataset.VIEWS:
+            chosen = [one for one in unseen if one.view == view][-JUDGES_PER_VIEW:]
+            source.judges += [one.load(SIMULATED_SIDE_PX) for one in chosen]
         return source
 
     def load(self, picture: SimulatedPicture) -> Sample:
@@ -271,6 +279,37 @@ def learning_rate_at(progress: float, highest: float) -> float:
     return highest * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0))))
 
 
+def judge(network: GoatNet, samples: Sequence[Sample]) -> dict[str, float]:
+    """view -> mean IoU of the goat in whole pictures, at the network's own resolution."""
+    device = next(network.parameters()).device
+    found: dict[str, list[float]] = {}
+    for sample in samples:
+        matrix = fit_matrix(sample.rgb.shape[1], sample.rgb.shape[0])
+        rgb, mask = warp(sample.rgb, sample.mask, matrix)
+        picture = torch.from_numpy(rgb).permute(2, 0, 1)[None].to(device).float() / 255
+        with torch.no_grad():
+            seen = unpacked(network(picture.contiguous(memory_format=torch.channels_last)))
+        goat = (
+            functional.interpolate(seen.classes, rgb.shape[:2], mode="bilinear")
+            .argmax(dim=1)[0]
+            .cpu()
+            .numpy()
+            > 0
+        )
+        union = np.count_nonzero(goat | (mask > 0))
+        found.setdefault(sample.view, []).append(np.count_nonzero(goat & (mask > 0)) / max(union, 1))
+    return {view: round(float(np.mean(ious)), 4) for view, ious in found.items()}
+
+
+def note_progress(run: Run, source: Source, out: Path) -> None:
+    """One line more in progress.jsonl: how well goats are found that no training shows."""
+    unseen = judge(run.smooth, source.judges)
+    line = {"pictures": run.step * BATCH, "elapsed_s": round(run.elapsed_s), "unseen_iou": unseen}
+    with (out / "progress.jsonl").open("a", encoding="utf-8") as lines:
+        lines.write(json.dumps(line) + "\n")
+    print(f"unseen goats: IoU {unseen}", flush=True)
+
+
 def train(run: Run, source: Source, options: argparse.Namespace) -> None:
     """Train until the steps or the minutes are used up, saving a checkpoint every minute."""
     checkpoint = options.out / "checkpoint.pt"
@@ -292,8 +331,10 @@ def train(run: Run, source: Source, options: argparse.Namespace) -> None:
             losses.clear()
         if time.monotonic() - saved > CHECKPOINT_S:
             run.save(checkpoint)
+            note_progress(run, source, options.out)
             saved = time.monotonic()
     run.save(checkpoint)
+    note_progress(run, source, options.out)
 
 
 def report(run: Run, source: Source, progress: float, losses: list[float]) -> None:
@@ -303,9 +344,13 @@ def report(run: Run, source: Source, progress: float, losses: list[float]) -> No
 
 
 def finish(run: Run, out: Path, about: dict[str, Any]) -> None:
-    """The averaged weights as the result, with what they were made from."""
+    """The averaged weights as the result, with what they were made from; half precision is enough for them."""
     beside = out / "network.new"
-    torch.save({"weights": run.smooth.state_dict(), **about}, beside)
+    weights = {
+        name: value.cpu().half() if value.is_floating_point() else value.cpu()
+        for name, value in run.smooth.state_dict().items()
+    }
+    torch.save({"weights": weights, **about}, beside)
     beside.replace(out / "network.pt")
     print(f"wrote {out / 'network.pt'}", flush=True)
 
@@ -339,6 +384,10 @@ def finetune(options: argparse.Namespace) -> tuple[Source, dict[str, Any] | None
     chosen, held_out = fold_photographs(photographs, options.fold)
     samples = [photo.load(dataset.TRAINING_SIDE_PX) for photo in chosen]
     source = Source.open(samples, options.simulated, read_hair(options.coats))
+    if held_out:
+        source.judges = [
+            photo.load(dataset.TRAINING_SIDE_PX) for photo in photographs if photo.goat in held_out
+        ]
     base = load_checkpoint(options.base)["weights"] if options.base else None
     return source, base, {"held_out_goats": held_out, "photographs": len(chosen)}
 

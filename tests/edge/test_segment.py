@@ -11,7 +11,19 @@ import pytest
 from edge.errors import ConfigError
 from edge.images import read_picture
 from edge.records import Picture
-from edge.segment import SHIPPED_MODEL, Segmenter, keep_large_parts, letterbox, read_card
+from edge.segment import (
+    SHIPPED_MODEL,
+    Frame,
+    Glance,
+    Segmenter,
+    closer_frame,
+    find_landmarks,
+    fitted_frame,
+    framed,
+    keep_large_parts,
+    read_card,
+    whole_frame,
+)
 from tests.conftest import SAMPLES
 
 
@@ -62,13 +74,83 @@ def test_the_card_says_why_each_threshold_is_what_it_is() -> None:
     assert card["output"]["classes"] == ["background", "body", "head"]
 
 
-def test_a_letterboxed_picture_keeps_its_shape() -> None:
+INPUT = (256, 192)
+
+
+def test_a_picture_of_another_aspect_is_framed_in_grey() -> None:
     rgb = np.full((1600, 1200, 3), 200, np.uint8)
-    boxed, (rows, columns) = letterbox(rgb, (256, 192), 114)
+    frame = whole_frame((1200, 1600), INPUT)
+    boxed = framed(rgb, frame, INPUT, 114)
+    assert frame.inside == (56, 0, 200, 192)
     assert boxed.shape == (192, 256, 3)
-    assert (rows, columns) == (slice(0, 192), slice(56, 200))
     assert (boxed[:, :56] == 114).all()
-    assert (boxed[rows, columns] == 200).all()
+    assert (boxed[:, 56:200] == 200).all()
+
+
+def labels_with_goat(left: int, top: int, right: int, bottom: int) -> np.ndarray:
+    labels = np.zeros((1200, 1600), np.uint8)
+    labels[top:bottom, left:right] = 1
+    return labels
+
+
+def closer(labels: np.ndarray) -> Frame | None:
+    return closer_frame(labels, whole_frame((1600, 1200), INPUT), (1600, 1200), INPUT)
+
+
+def test_the_closer_look_holds_the_whole_goat_with_a_margin() -> None:
+    frame = closer(labels_with_goat(700, 500, 1000, 700))
+    assert frame is not None
+    left, top, right, bottom = frame.crop
+    assert left < 680 and top < 490 and right > 1020 and bottom > 710
+    assert frame.enlarged > 2 * 256 / 1600
+
+
+def test_a_goat_that_fills_the_picture_and_no_goat_need_no_closer_look() -> None:
+    assert closer(labels_with_goat(50, 50, 1550, 1150)) is None
+    assert closer(labels_with_goat(0, 0, 0, 0)) is None
+
+
+def test_the_closer_look_at_a_mirrored_goat_is_the_mirrored_frame() -> None:
+    for left in range(301, 312):
+        labels = labels_with_goat(left, 500, left + 333, 701)
+        one, other = closer(labels), closer(np.ascontiguousarray(labels[:, ::-1]))
+        assert one is not None and other is not None
+        assert (1600 - other.crop[2], 1600 - other.crop[0]) == (one.crop[0], one.crop[2])
+        assert (256 - other.inside[2], 256 - other.inside[0]) == (one.inside[0], one.inside[2])
+
+
+def test_a_point_of_the_input_lies_in_the_picture_where_the_frame_says() -> None:
+    frame = fitted_frame((400, 300, 800, 600), INPUT)
+    assert frame.to_picture(-0.5, -0.5) == pytest.approx((399.5, 299.5))
+    assert frame.to_picture(255.5, 191.5) == pytest.approx((799.5, 599.5))
+
+
+def test_landmarks_are_found_between_the_cells() -> None:
+    maps = np.full((48, 64, 1), -20, np.float32)
+    maps[12, 20], maps[12, 21] = 5, 5
+    frame = whole_frame((1600, 1200), INPUT)
+    glance = Glance(frame, np.zeros((96, 128, 3), np.float32), maps, np.zeros(4, np.float32))
+    mark = find_landmarks(glance, ["withers"])["withers"]
+    assert mark.confidence == pytest.approx(1, abs=1e-3)
+    # Between the middles of cells 20 and 21: 84 px from the left of the input, 50 from its top.
+    assert (mark.x + 0.5, mark.y + 0.5) == pytest.approx((84 * 1600 / 256, 50 * 1600 / 256), abs=0.1)
+
+
+def test_a_landmark_nobody_can_place_has_no_confidence() -> None:
+    glance = Glance(
+        whole_frame((1600, 1200), INPUT),
+        np.zeros((96, 128, 3), np.float32),
+        np.zeros((48, 64, 1), np.float32),
+        np.zeros(4, np.float32),
+    )
+    assert find_landmarks(glance, ["poll"])["poll"].confidence < 0.05
+
+
+def test_a_model_whose_outputs_are_not_those_of_its_card_is_refused(model: Path) -> None:
+    text = model.read_text()
+    model.write_text(text.replace('"withers", ', ""))
+    with pytest.raises(ConfigError, match="outputs are not those of its card: landmarks"):
+        Segmenter.load(model)
 
 
 def test_specks_are_dropped_and_large_parts_kept() -> None:
