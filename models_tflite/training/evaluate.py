@@ -1,9 +1,9 @@
 """Judge the networks on goats and stations they never saw, with the station's own code.
 
-    python -m models_tflite.training.evaluate [--photographs DIR] [--unseen SIM ...] [--write-card]
+    python -m models_tflite.training.evaluate [--photographs DIR --folds RUNS/folds] [--unseen SIM ...] [--write-card]
 
-Each photograph is judged by the fold network that never saw its goat. `--unseen` names simulations whose
-seeds no training used: they give the simulated table, the scenes, the threshold and the pictures of failures.
+With `--folds`, as `crossvalidate` made them, each photograph is judged by the network that never saw its goat.
+`--unseen` names simulations whose seeds no training used: they give the simulated table, the scenes, the threshold and the pictures of failures.
 The tables are Markdown; `--write-card` puts them between the marker comments of MODEL_CARD.md, as they are
 printed. With `--ledger FILE` an interrupted evaluation goes on where it stopped.
 """
@@ -37,7 +37,6 @@ HERE = Path(__file__).resolve().parent
 MODEL = HERE.parent / "goat_segmenter.toml"
 CARD = HERE.parent / "MODEL_CARD.md"
 FAILURES = HERE.parent / "failures.jpg"
-FOLDS = HERE / "folds"
 FALSE_ALARMS = 0.01
 # Below this most of what is found is a part of a goat, or several pieces of one.
 LOWEST_CONFIDENCE = 0.4
@@ -54,21 +53,25 @@ class Network:
     held_out: tuple[str, ...]
 
 
-def fold_networks(folder: Path, float_folder: Path | None = None) -> list[Network]:
-    """The fold networks; their float twins where `float_folder` holds fold_K/float.tflite."""
+def fold_networks(folder: Path, exact: bool = False) -> list[Network]:
+    """The fold networks, or their float twins."""
     cards = sorted(folder.glob("fold_*.toml"))
     if not cards:
         raise DatasetError(f"{folder}: no fold_*.toml", "train and quantise the folds first")
-    return [fold_network(card, float_folder) for card in cards]
+    return [fold_network(card, exact) for card in cards]
 
 
-def fold_network(path: Path, float_folder: Path | None) -> Network:
+def fold_network(path: Path, exact: bool) -> Network:
     held_out = tuple(tomllib.loads(path.read_text(encoding="utf-8"))["held_out_goats"])
     name, card = path.stem.removeprefix("fold_"), read_card(path)
-    if float_folder is None:
+    if not exact:
         return Network(name, card.sha256, Segmenter.load(path), held_out)
-    exact = float_folder / path.stem / "float.tflite"
-    interpreter = new_interpreter(exact.read_bytes(), 2)
+    try:
+        interpreter = new_interpreter((path.with_suffix("") / "float.tflite").read_bytes(), 2)
+    except OSError as error:
+        raise DatasetError(
+            f"{error.filename}: {error.strerror}", "run crossvalidate, or leave --float out"
+        ) from None
     interpreter.allocate_tensors()
     return Network(name, f"{card.sha256} float", Segmenter(card, interpreter), held_out)
 
@@ -224,8 +227,10 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
                                      formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
     parser.add_argument("--photographs", type=Path, help=f"default: ${dataset.PHOTOGRAPHS_VARIABLE}")
     parser.add_argument("--unseen", type=Path, nargs="+", default=[], help="simulations that no training saw")
-    parser.add_argument("--folds", type=Path, default=FOLDS)
-    parser.add_argument("--float-folds", type=Path, help="runs with fold_K/float.tflite: int8 against float")
+    parser.add_argument("--folds", type=Path, help="fold_K.toml of crossvalidate; judges the photographs")
+    parser.add_argument(
+        "--float", action="store_true", help="the folds' float networks too: int8 against float"
+    )
     parser.add_argument("--model", type=Path, default=MODEL)
     parser.add_argument("--choose-threshold", action="store_true", help="rewrite min_confidence in the cards")
     parser.add_argument("--latency", action="store_true")
@@ -240,13 +245,16 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 def tables_for(options: argparse.Namespace) -> dict[str, str]:
     """Name -> Markdown, in the order of the card."""
     ledger = Ledger(options.ledger)
-    photographs = labels.read_labelled(dataset.photographs_folder(options.photographs))
     unseen = [one for folder in options.unseen for one in dataset.read_simulated(folder)]
-    scores = score_photographs(photographs, fold_networks(options.folds), ledger)
-    found = {"photographs": tables.photographs(scores)}
-    if options.float_folds is not None:
-        exact = score_photographs(photographs, fold_networks(options.folds, options.float_folds), ledger)
-        found["quantisation"] = tables.quantisation(scores, exact)
+    found: dict[str, str] = {}
+    scores: list[Score] = []
+    if options.folds is not None:
+        photographs = labels.read_labelled(dataset.photographs_folder(options.photographs))
+        scores = score_photographs(photographs, fold_networks(options.folds), ledger)
+        found["photographs"] = tables.photographs(scores)
+        if options.float:
+            exact = score_photographs(photographs, fold_networks(options.folds, exact=True), ledger)
+            found["quantisation"] = tables.quantisation(scores, exact)
     segmenter = Segmenter.load(options.model)
     if unseen:
         shipped = Network("shipped", segmenter.card.sha256, segmenter, ())
@@ -268,8 +276,7 @@ def unseen_tables(
     others = [one for one in simulated if kind_of(one) in tables.NO_GOAT]
     value, reason = choose_threshold([*photographs, *goats], others)
     if options.choose_threshold:
-        for card in [options.model, *sorted(options.folds.glob("fold_*.toml"))]:
-            write_threshold(card, value, reason)
+        write_threshold(options.model, value, reason)
     if options.failures:
         draw_failures(goats, segmenter, FAILURES)
     return {
