@@ -276,3 +276,22 @@ def test_a_place_that_cannot_be_written_to_is_named(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(os, "access", lambda *_: False)
     with pytest.raises(SystemExit, match="may not be written to"):
         simulate(tmp_path / "set", 1, 1, (128, 96), 3, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("view", "shown"),
+    [
+        ("side", ("withers", "rump", "chest_front", "tail_root")),
+        ("top", ("withers", "rump", "shoulder_left", "shoulder_right", "rump_left", "rump_right")),
+    ],
+)
+def test_a_goat_that_stands_square_shows_the_landmarks_of_its_view(
+    renderer: Renderer, view: str, shown: tuple[str, ...]
+) -> None:
+    above = look(SIZE, 60, np.array([0, 0, 200.0]), np.array([0, 0, 50.0]), np.array([0, 1.0, 0]))
+    camera = bent(side_camera() if view == "side" else above)
+    truth = measure_truth(pose_goat(Build(60.0), SQUARE), COAT.hair_cm)
+    points = np.array([truth.landmarks[name] for name in shown])
+    scene = Scene(LIGHT, LOOK, plain_barn(), thin_parts(Crate()), goat(Build(60.0)))
+    seen = renderer.shoot(scene, [camera], points_world=points)[0].seen
+    assert dict(zip(shown, seen.tolist(), strict=True)) == dict.fromkeys(shown, True)
