@@ -21,6 +21,7 @@ from models_tflite.training.simulator.goat import Build, Coat, Stance
 from models_tflite.training.simulator.mesh import Material, box
 from models_tflite.training.simulator.render import Animal, Renderer, Scene
 from models_tflite.training.simulator.samples import LIGHT, LOOK
+from models_tflite.training.simulator.sheet import contact_sheet
 from models_tflite.training.simulator.simulate import Sample, goat_samples, main, simulate
 from models_tflite.training.simulator.stage import KINDS, WITH_GOAT
 from models_tflite.training.simulator.station import VIEWS, Camera, draw_cameras, look, standing
@@ -295,3 +296,17 @@ def test_a_goat_that_stands_square_shows_the_landmarks_of_its_view(
     scene = Scene(LIGHT, LOOK, plain_barn(), thin_parts(Crate()), goat(Build(60.0)))
     seen = renderer.shoot(scene, [camera], points_world=points)[0].seen
     assert dict(zip(shown, seen.tolist(), strict=True)) == dict.fromkeys(shown, True)
+
+
+def test_the_same_seed_writes_the_same_bytes(renderer: Renderer, tmp_path: Path) -> None:
+    for name in ("one", "other"):
+        simulate(tmp_path / name, 1, seed=5, size=(128, 96), per_goat=3, coats=tmp_path)
+    one = sorted(path for path in (tmp_path / "one").rglob("*") if path.is_file())
+    assert len(one) == 7
+    for path in one:
+        assert path.read_bytes() == (tmp_path / "other" / path.relative_to(tmp_path / "one")).read_bytes()
+
+
+def test_a_contact_sheet_of_nothing_says_so(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="no pictures"):
+        contact_sheet(tmp_path, 2, 2, 100, bare=False)
