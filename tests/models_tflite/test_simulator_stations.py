@@ -21,6 +21,7 @@ from models_tflite.training.simulator.goat import Build, Coat, Stance
 from models_tflite.training.simulator.mesh import Material, box
 from models_tflite.training.simulator.render import Animal, Renderer, Scene
 from models_tflite.training.simulator.samples import LIGHT, LOOK
+from models_tflite.training.simulator.sheet import contact_sheet
 from models_tflite.training.simulator.simulate import Sample, goat_samples, main, simulate
 from models_tflite.training.simulator.stage import KINDS, WITH_GOAT
 from models_tflite.training.simulator.station import VIEWS, Camera, draw_cameras, look, standing
@@ -276,3 +277,36 @@ def test_a_place_that_cannot_be_written_to_is_named(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(os, "access", lambda *_: False)
     with pytest.raises(SystemExit, match="may not be written to"):
         simulate(tmp_path / "set", 1, 1, (128, 96), 3, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("view", "shown"),
+    [
+        ("side", ("withers", "rump", "chest_front", "tail_root")),
+        ("top", ("withers", "rump", "shoulder_left", "shoulder_right", "rump_left", "rump_right")),
+    ],
+)
+def test_a_goat_that_stands_square_shows_the_landmarks_of_its_view(
+    renderer: Renderer, view: str, shown: tuple[str, ...]
+) -> None:
+    above = look(SIZE, 60, np.array([0, 0, 200.0]), np.array([0, 0, 50.0]), np.array([0, 1.0, 0]))
+    camera = bent(side_camera() if view == "side" else above)
+    truth = measure_truth(pose_goat(Build(60.0), SQUARE), COAT.hair_cm)
+    points = np.array([truth.landmarks[name] for name in shown])
+    scene = Scene(LIGHT, LOOK, plain_barn(), thin_parts(Crate()), goat(Build(60.0)))
+    seen = renderer.shoot(scene, [camera], points_world=points)[0].seen
+    assert dict(zip(shown, seen.tolist(), strict=True)) == dict.fromkeys(shown, True)
+
+
+def test_the_same_seed_writes_the_same_bytes(renderer: Renderer, tmp_path: Path) -> None:
+    for name in ("one", "other"):
+        simulate(tmp_path / name, 1, seed=5, size=(128, 96), per_goat=3, coats=tmp_path)
+    one = sorted(path for path in (tmp_path / "one").rglob("*") if path.is_file())
+    assert len(one) == 7
+    for path in one:
+        assert path.read_bytes() == (tmp_path / "other" / path.relative_to(tmp_path / "one")).read_bytes()
+
+
+def test_a_contact_sheet_of_nothing_says_so(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="no pictures"):
+        contact_sheet(tmp_path, 2, 2, 100, bare=False)

@@ -26,6 +26,8 @@ HAIR_LAYERS, FINE_HAIR_LAYERS = 2, 5
 FINER = 2
 # A landmark this far behind what the camera sees there, cm, counts as hidden by the animal itself.
 HIDDEN_BEHIND_CM = 3.0
+# What a landmark on the edge of the outline may be off from where the camera sees the edge.
+NEARBY_PX = 2
 LAYOUT = "3f 3f 4f 3f"
 ATTRIBUTES = ("in_position", "in_normal", "in_colour", "in_kind")
 Picture = NDArray[np.uint8]
@@ -292,9 +294,12 @@ class Renderer:
         away = camera.in_camera(points)[:, 2]
         inside = np.all((pixels >= -0.5) & (pixels <= np.array(camera.size) - 0.5), axis=1)
         inside &= np.all((spots >= 0) & (spots <= np.array(fine.size) - 1), axis=1) & (away > NEAR_CM)
+        around = NEARBY_PX * fine.size[0] // canvas.drawn.size[0]
+        side = 2 * around + 1
         for index in np.flatnonzero(inside):
-            x, y = np.clip(np.round(spots[index]).astype(int) - 2, 0, np.array(fine.size) - 5)
-            raw = canvas.labels.read(viewport=(int(x), int(y), 5, 5), components=1, attachment=-1, dtype="f4")
+            x, y = np.clip(np.round(spots[index]).astype(int) - around, 0, np.array(fine.size) - side)
+            window = int(x), int(y), side, side
+            raw = canvas.labels.read(viewport=window, components=1, attachment=-1, dtype="f4")
             depth = np.frombuffer(raw, dtype=np.float32).astype(float)
             behind = NEAR_CM * FAR_CM / (FAR_CM - depth * (FAR_CM - NEAR_CM))
             # The farthest nearby: a point on the edge of the outline lies beside flesh that is nearer.

@@ -32,7 +32,8 @@ def thumbnail(folder: Path, record: dict[str, object], width: int, bare: bool) -
 
 def contact_sheet(folder: Path, columns: int, rows: int, width: int, bare: bool, first: int = 0) -> Picture:
     """Thumbnails side by side, in the order of the index."""
-    lines = (folder / "index.jsonl").read_text().splitlines()[first : first + columns * rows]
+    index = folder / "index.jsonl"
+    lines = index.read_text().splitlines()[first : first + columns * rows] if index.exists() else []
     if not lines:
         raise SystemExit(f"{folder}: no pictures in index.jsonl yet")
     tiles = [thumbnail(folder, json.loads(line), width, bare) for line in lines]

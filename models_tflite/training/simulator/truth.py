@@ -51,12 +51,13 @@ def measure_truth(posed: PosedGoat, hair_cm: float) -> Truth:
     between = slices[(slices[:, 0] > rump[0]) & (slices[:, 0] < shoulder[0])]
     waist = between[np.argmin(between[:, 2] - between[:, 1])]
     barrel = slices[np.argmax(slices[:, 2] - slices[:, 1])]
+    tail_root = np.array([trunk_x(build, 0.0), 0.0, 0.90 * build.rump_height * build.withers_cm])
     landmarks = {
         "withers": highest(body, build, WITHERS_ZONE, 0.04),
         "rump": highest(body, build, CROUP_ZONE, 0.06),
         "poll": poll(body, skull),
-        "chest_front": hairy[np.argmax(hairy[:, 0])].astype(float),
-        "tail_root": np.array([trunk_x(build, 0.0), 0.0, 0.90 * build.rump_height * build.withers_cm]),
+        "chest_front": nearest(body, hairy[np.argmax(hairy[:, 0])].astype(float)),
+        "tail_root": nearest(body, tail_root),
         **posed.hooves,
     }
     for name, (x, right, left, z_right, z_left) in {
@@ -114,6 +115,11 @@ def highest(body: Floats, build: Build, zone: tuple[float, float], half_width: f
     near = np.abs(body[:, 1]) < half_width * build.withers_cm
     inside = body[near & (body[:, 0] > trunk_x(build, zone[0])) & (body[:, 0] < trunk_x(build, zone[1]))]
     return np.asarray(inside[np.argmax(inside[:, 2])], dtype=float)
+
+
+def nearest(body: Floats, place: Vector) -> Vector:
+    """The point of the skin nearest to a place in the flesh, cm."""
+    return np.asarray(body[np.argmin(np.sum((body - place) ** 2, axis=1))], dtype=float)
 
 
 def poll(body: Floats, skull: Skull) -> Vector:
