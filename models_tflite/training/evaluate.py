@@ -3,9 +3,9 @@
     python -m models_tflite.training.evaluate [--photographs DIR --folds RUNS/folds] [--unseen SIM ...] [--write-card]
 
 With `--folds`, as `crossvalidate` made them, each photograph is judged by the network that never saw its goat.
-`--unseen` names simulations whose seeds no training used: they give the simulated table, the scenes, the threshold and the pictures of failures.
-The tables are Markdown; `--write-card` puts them between the marker comments of MODEL_CARD.md, as they are
-printed. With `--ledger FILE` an interrupted evaluation goes on where it stopped.
+`--unseen` names simulations whose seeds no training used: they give the simulated table, the scenes, the
+threshold and the pictures of failures. The tables are Markdown; `--write-card` puts them between the marker
+comments of MODEL_CARD.md, as they are printed. With `--ledger FILE` an interrupted evaluation goes on.
 """
 
 from __future__ import annotations

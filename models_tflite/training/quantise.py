@@ -244,7 +244,7 @@ def is_up_to_date(card_path: Path, network_sha256: str) -> bool:
         about = tomllib.loads(card_path.read_text(encoding="utf-8"))
         model = card_path.parent / about["file"]
         whole = hashlib.sha256(model.read_bytes()).hexdigest() == about["sha256"]
-        return whole and about["training"]["network_sha256"] == network_sha256
+        return bool(whole and about["training"]["network_sha256"] == network_sha256)
     except (OSError, KeyError, tomllib.TOMLDecodeError):
         return False
 

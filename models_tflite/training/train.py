@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, IterableDataset
 
-from edge.records import Pixels
+from edge.records import VIEWS, Pixels
 from models_tflite.training import dataset, labels
 from models_tflite.training.augment import UNKNOWN, Pool, fit_matrix, make_pair, pool_of, warp
 from models_tflite.training.dataset import DatasetError, Sample, SimulatedPicture
@@ -71,7 +71,7 @@ class Source:
         source.pool = pool_of(photographs + empty, hair)
         source.pool.goats += goats
         unseen = [one for one in listed if one.held_out and one.scene == "one"]
-        for view in dataset.VIEWS:
+        for view in VIEWS:
             chosen = [one for one in unseen if one.view == view][-JUDGES_PER_VIEW:]
             source.judges += [one.load(SIMULATED_SIDE_PX) for one in chosen]
         return source
