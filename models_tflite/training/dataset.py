@@ -215,7 +215,9 @@ def visible_landmarks(entry: Mapping[str, Any]) -> dict[str, tuple[float, float]
 def scene_of(entry: Mapping[str, Any]) -> str | None:
     """How many goats a line of the index shows; None for a goat of which some part is hidden."""
     if "kind" in entry:
-        return SCENE_OF_KIND.get(entry["kind"], "none")
+        # What hides the rear half from the side hides nothing from the front.
+        unclear = entry["kind"] == "half_goat" and entry["view"] == "front"
+        return None if unclear else SCENE_OF_KIND.get(entry["kind"], "none")
     if entry.get("negative", False):
         return "none"
     return None if entry.get("truncated", False) else "one"
