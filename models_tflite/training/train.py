@@ -66,8 +66,10 @@ class Source:
         """Read what is there now; the goats that are held out stay out."""
         listed = [picture for folder in folders for picture in dataset.read_simulated(folder)]
         source = cls(photographs, [picture for picture in listed if not picture.held_out], hair)
-        empty = [source.load(picture) for picture in source.simulated if picture.negative][:POOL_SIZE]
-        goats = [source.load(one) for one in source.simulated if one.scene == "one"][:POOL_SIZE]
+        empty = [source.load(one) for one in [one for one in source.simulated if one.negative][:POOL_SIZE]]
+        goats = [
+            source.load(one) for one in [one for one in source.simulated if one.scene == "one"][:POOL_SIZE]
+        ]
         source.pool = pool_of(photographs + empty, hair)
         source.pool.goats += goats
         unseen = [one for one in listed if one.held_out and one.scene == "one"]

@@ -22,7 +22,7 @@ from edge.geometry import (
     top_widths,
     touched_borders,
 )
-from edge.records import Pixels
+from edge.records import Landmark, Pixels
 from tests.conftest import goat_outline
 
 
@@ -61,6 +61,44 @@ def test_without_a_head_front_and_rear_are_not_guessed() -> None:
     mask = np.where(goat_outline() == 2, 0, goat_outline()).astype(np.uint8)
     assert facing(mask) is None
     assert side_landmarks(mask) == {}
+
+
+def pointed_at(confidence: float = 0.9, **points: tuple[float, float]) -> dict[str, Landmark]:
+    return {name: Landmark(x, y, confidence) for name, (x, y) in points.items()}
+
+
+def test_where_the_network_points_the_height_is_read_off_the_outline() -> None:
+    marks = pointed_at(withers=(300.0, 260.0), rump=(500.0, 150.0), poll=(150.0, 130.0))
+    points = side_landmarks(goat_outline(), marks)
+    for name in ("withers", "rump"):
+        assert points[name][0] == pytest.approx(marks[name].x, abs=6)
+        assert points[name][1] == pytest.approx(200, abs=12)  # the back, not where it was pointed at
+    assert points["poll"] == (150.0, 130.0)
+
+
+def test_an_unsure_network_changes_nothing() -> None:
+    marks = pointed_at(0.2, withers=(300.0, 260.0), rump=(480.0, 150.0), poll=(10.0, 10.0))
+    assert side_landmarks(goat_outline(), marks) == side_landmarks(goat_outline())
+
+
+def test_landmarks_tell_front_and_rear_where_the_head_is_hidden() -> None:
+    mask = np.where(goat_outline() == 2, 0, goat_outline()).astype(np.uint8)
+    marks = pointed_at(withers=(260.0, 200.0), rump=(480.0, 195.0))
+    assert facing(mask, marks) == "left"
+    assert {"withers", "rump"} <= side_landmarks(mask, marks).keys()
+    assert facing(mask, pointed_at(withers=(260.0, 200.0))) is None
+
+
+@pytest.mark.parametrize("forward", [1, -1])
+def test_a_headless_trunk_from_above_is_turned_by_its_landmarks(forward: int) -> None:
+    mask = np.where(trunk_from_above(0) == 2, 0, trunk_from_above(0)).astype(np.uint8)
+    middle, reach = 400.0, 120.0 * forward
+    marks = pointed_at(withers=(middle + reach, 300.0), tail_root=(middle - reach, 300.0))
+    trunk = find_trunk(mask, marks)
+    assert trunk is not None and trunk.knows_front
+    assert np.sign(trunk.along[0]) == forward
+    headless = find_trunk(mask)
+    assert headless is not None and not headless.knows_front
 
 
 def test_a_goat_with_its_head_down_still_has_its_withers_above_the_fore_legs() -> None:

@@ -12,10 +12,13 @@ from edge.app import Station, open_station
 from edge.cameras.simulated import SimulatedCamera
 from edge.config import Config
 from edge.errors import ConfigError, StoreError
+from edge.images import read_picture
 from edge.outbox import Outbox
-from edge.records import Capture, Status, utc_now
+from edge.pipeline import examine
+from edge.records import Capture, Picture, Segmentation, Status, utc_now
+from edge.segment import Segmenter
 from edge.triggers import new_trigger
-from tests.conftest import jpeg
+from tests.conftest import SAMPLES, jpeg
 
 
 def press(station: Station, **changes) -> Capture:
@@ -42,6 +45,35 @@ def test_a_press_becomes_numbers_pictures_and_an_outbox_entry(station: Station) 
     assert kept.revision.model["sha256"] == station.segmenter.card.sha256
     assert kept.revision.calibration["sha256"] == station.calibration.sha256
     assert [entry.capture_id for entry in Outbox(station.store).due()] == [done.id]
+
+
+class SeesAScene:
+    """The shipped network, but for what it says of how many goats there are."""
+
+    def __init__(self, segmenter: Segmenter, scene: str) -> None:
+        self.segmenter, self.scene = segmenter, scene
+        self.card, self.finds_goat = segmenter.card, segmenter.finds_goat
+
+    def segment(self, picture: Picture, view: str) -> Segmentation:
+        return replace(self.segmenter.segment(picture, view), scene={"one": 0.1, self.scene: 0.9})
+
+
+@pytest.mark.parametrize(
+    ("scene", "code", "reason"),
+    [
+        ("several", "several_goats", "more than one goat is in the side picture"),
+        ("part", "part_of_a_goat", "only a part of the goat is in the side picture"),
+    ],
+)
+def test_what_is_not_one_whole_goat_is_not_measured_and_says_so(
+    station: Station, scene: str, code: str, reason: str
+) -> None:
+    picture = read_picture(SAMPLES / "captures" / "goat_1" / "side.jpg")
+    network = SeesAScene(station.segmenter, scene)
+    found = examine({"side": picture}, {}, network, station.calibration).revision  # type: ignore[arg-type]
+    assert code in [advice.code for advice in found.advice]
+    withers = next(one for one in found.measurements if one.trait == "withers_height_cm")
+    assert (withers.value, withers.reason) == (None, reason)
 
 
 def test_one_dead_camera_leaves_the_others_measuring(station: Station) -> None:
