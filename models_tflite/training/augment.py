@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from edge.records import Pixels
+from edge.segment import other_hand
 from models_tflite.training.dataset import LANDMARKS, SCENES, Sample, resize
 
 Rng = np.random.Generator
@@ -193,12 +194,6 @@ def moved_landmarks(landmarks: Mapping[str, tuple[float, float]], matrix: Floats
     )
     moved[~inside] = np.nan
     return moved
-
-
-def other_hand(name: str) -> str:
-    if name.endswith("_left"):
-        return name.removesuffix("_left") + "_right"
-    return name.removesuffix("_right") + "_left" if name.endswith("_right") else name
 
 
 def through(points: Floats, matrix: Floats) -> Floats:

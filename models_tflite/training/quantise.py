@@ -32,7 +32,7 @@ from models_tflite.training.dataset import LANDMARKS, SCENES, DatasetError, Samp
 from models_tflite.training.network import CLASSES, INPUT_HEIGHT, INPUT_WIDTH, GoatNet, parameter_count
 from models_tflite.training.train import load_checkpoint
 
-VERSION = "2026.11.1"
+VERSION = "2026.11.2"
 SCHEME = (
     "full int8: per-channel weights, int8 activations, int8 input (rgb / 255) and output; min-max calibration"
 )
