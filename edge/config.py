@@ -47,8 +47,14 @@ class CamerasConfig:
     side: str = ""
     top: str = ""
     front: str = ""
+    side_camera_on: str = "left"
 
     def __post_init__(self) -> None:
+        require(
+            self.side_camera_on in ("left", "right"),
+            f"[cameras] side_camera_on: {self.side_camera_on!r} is no side",
+            'the side camera is on the animal\'s "left" or "right"',
+        )
         require(any(self.sources().values()), "[cameras]: no camera named", 'for example side = "usb:0"')
 
     def sources(self) -> dict[str, str]:
@@ -97,6 +103,51 @@ class SyncConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class BoardConfig:
+    """[board]: the calibration board as printed and glued; the defaults fill an A3 sheet."""
+
+    columns: int = 7
+    rows: int = 5
+    square_cm: float = 5.6
+    marker_cm: float = 4.2
+    dictionary: str = "DICT_5X5_100"
+    margin_x_cm: float = 1.4
+    margin_y_cm: float = 0.85
+    panel_cm: float = 0.4
+
+    def __post_init__(self) -> None:
+        for name, low, high in BOARD_LIMITS:
+            value = getattr(self, name)
+            require(
+                low <= value <= high,
+                f"[board] {name}: {value:g} is out of range",
+                f"{low:g} to {high:g}",
+            )
+        share = self.marker_cm / self.square_cm
+        require(
+            0.5 <= share <= 0.8,
+            f"[board] marker_cm: a marker of {self.marker_cm:g} cm in a square of {self.square_cm:g} cm",
+            "half to four fifths of the square",
+        )
+        require(
+            re.fullmatch(r"DICT_[4567]X[4567]_(50|100|250|1000)", self.dictionary) is not None
+            and self.dictionary[5] == self.dictionary[7],
+            f"[board] dictionary: {self.dictionary!r} is not known",
+            'for example "DICT_5X5_100"',
+        )
+
+
+BOARD_LIMITS = (
+    ("columns", 4, 20),
+    ("rows", 3, 20),
+    ("square_cm", 1.0, 20.0),
+    ("margin_x_cm", 0.2, 20.0),
+    ("margin_y_cm", 0.2, 20.0),
+    ("panel_cm", 0.0, 5.0),
+)
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """The whole configuration; relative paths are relative to the file it came from."""
 
@@ -105,6 +156,7 @@ class Config:
     measure: MeasureConfig
     dashboard: DashboardConfig
     sync: SyncConfig
+    board: BoardConfig
     folder: Path
 
     @property
@@ -153,6 +205,7 @@ TABLES: Mapping[str, type] = {
     "measure": MeasureConfig,
     "dashboard": DashboardConfig,
     "sync": SyncConfig,
+    "board": BoardConfig,
 }
 
 

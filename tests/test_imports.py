@@ -26,6 +26,7 @@ EDGE_MAY_IMPORT = {
     "triggers": {"errors", "records"},
     "schema": set(),
     "archive": {"durable", "errors", "images", "records"},
+    "board": {"config", "errors", "records"},
     "calibration": {"durable", "errors", "records"},
     "segment": {"errors", "records"},
     "geometry": {"records"},
