@@ -40,6 +40,7 @@ class Edges:
     places: Points
     across: Points
     line: Points
+    square_cm: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +132,7 @@ class Board:
                     places.append(spots[:, ::-1] if turned else spots)
                     across.append(way[::-1] if turned else way)
                     line.append(at + (self.columns + 1 if turned else 0))
-        return Edges(np.array(places), np.array(across), np.array(line, dtype=float))
+        return Edges(np.array(places), np.array(across), np.array(line, dtype=float), self.square_cm)
 
     def world_from_board(self, view: str, side_camera_on: str = "left") -> Points:
         """Where the board lies in a view's reference pose: (4, 4), cm.

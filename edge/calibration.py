@@ -1,7 +1,8 @@
 """How pixels become centimetres: one calibration file, one entry per view.
 
-This first form holds plain scales: one number per view, true in one plane only. How wrong it is for an animal that
-stands elsewhere is known from optics, and goes into the uncertainty of every result made with it.
+An entry is a camera (lens, place and direction in the crate, with their covariance) or a plain scale: one number for a
+view, true in one plane only. How wrong a scale is for an animal that stands elsewhere is known from optics, and goes
+into the uncertainty of every result made with it. Files of format 1 hold plain scales only and stay readable.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from edge.camera import CameraModel
 from edge.durable import write_durably
 from edge.errors import CalibrationRefused, ConfigError, MeasureError
 from edge.records import VIEWS
 
-FORMAT = 1
+FORMAT = 2
+READABLE = (1, 2)
 # Horizontal field of view of the cameras that stations use (phones and Arducam modules: 50 to 75 degrees).
 TYPICAL_FOV_DEG = 62.0
 # One standard deviation of the camera's distance when only the field of view of typical cameras is known.
@@ -68,35 +71,62 @@ class PlainScale:
         }
 
 
+ViewCalibration = PlainScale | CameraModel
+
+
 @dataclass(frozen=True, slots=True)
 class Calibration:
     """A calibration file as read: immutable, known by its content."""
 
-    views: Mapping[str, PlainScale]
+    views: Mapping[str, ViewCalibration]
     created_at: str
     sha256: str
 
     def scale_for(self, view: str, full_size: tuple[int, int], size: tuple[int, int]) -> PlainScale:
         """The scale of a view for a picture taken at full_size, at its working size.
 
-        Raises MeasureError where the calibration has no such view or was made on pictures of another size.
+        Raises MeasureError where the calibration has no such view, no scale for it, or was made on pictures of
+        another size.
         """
-        scale = self.views.get(view)
-        if scale is None:
-            hint = f"run `goatdev calibrate scale {view} ...`"
+        scale = self.view_for(view, full_size)
+        if isinstance(scale, CameraModel):
+            message = (
+                f"the {view} view is calibrated with a board; it is measured with a plain scale only so far"
+            )
+            raise MeasureError(message, f"run `goatdev calibrate scale {view} ...` into a file of its own")
+        return scale.at_size(size)
+
+    def camera_for(self, view: str, full_size: tuple[int, int], size: tuple[int, int]) -> CameraModel:
+        """The camera of a view for a picture taken at full_size, at its working size; raises MeasureError."""
+        camera = self.view_for(view, full_size)
+        if isinstance(camera, PlainScale):
+            raise MeasureError(
+                f"the {view} view has a plain scale only", f"run `goatdev calibrate camera {view} ...`"
+            )
+        return camera.at_size(size)
+
+    def view_for(self, view: str, full_size: tuple[int, int]) -> ViewCalibration:
+        """What the file has for a view; raises MeasureError where that is nothing, or for another picture size."""
+        entry = self.views.get(view)
+        if entry is None:
+            hint = f"run `goatdev calibrate camera {view} ...` or `goatdev calibrate scale {view} ...`"
             raise MeasureError(f"the {view} view is not calibrated", hint)
-        if scale.picture_size != full_size:
-            made, given = ("{}x{}".format(*size) for size in (scale.picture_size, full_size))
+        if entry.picture_size != full_size:
+            made, given = ("{}x{}".format(*size) for size in (entry.picture_size, full_size))
             message = f"the {view} calibration was made on pictures of {made}, this one is {given}"
             raise MeasureError(message, f"calibrate the {view} view again with pictures of this camera")
-        return scale.at_size(size)
+        return entry
 
     def as_document(self) -> dict[str, Any]:
         return {
             "sha256": self.sha256,
             "created_at": self.created_at,
-            "kinds": dict.fromkeys(self.views, "scale"),
+            "kinds": {view: kind_of(entry) for view, entry in self.views.items()},
         }
+
+
+def kind_of(entry: ViewCalibration) -> str:
+    return "camera" if isinstance(entry, CameraModel) else "scale"
 
 
 def scale_from_stick(
@@ -150,24 +180,26 @@ def read_calibration(path: Path) -> Calibration:
     try:
         content = path.read_bytes()
         document = json.loads(content)
-        if document["format"] != FORMAT:
+        if document["format"] not in READABLE:
             raise ConfigError(
                 f"{path}: calibration of format {document['format']}", "update goatdev, or calibrate again"
             )
         views = {view: read_view(entry, view, path) for view, entry in document["views"].items()}
         return Calibration(views, str(document["created_at"]), hashlib.sha256(content).hexdigest())
     except OSError as error:
-        hint = "make one with `goatdev calibrate scale VIEW ... --into FILE`"
+        hint = "make one with `goatdev calibrate camera VIEW ...`, or `goatdev calibrate scale VIEW ...`"
         raise ConfigError(f"{path}: no calibration: {error.strerror}", hint) from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise ConfigError(
             f"{path}: not a calibration file: {error!r}", "calibrate again into a new file"
         ) from None
 
 
-def read_view(entry: Mapping[str, Any], view: str, path: Path) -> PlainScale:
+def read_view(entry: Mapping[str, Any], view: str, path: Path) -> ViewCalibration:
     if view not in VIEWS:
         raise ConfigError(f"{path}: {view}: unknown view", f"known: {', '.join(VIEWS)}")
+    if entry["kind"] == "camera":
+        return CameraModel.from_document(entry)
     if entry["kind"] != "scale":
         raise ConfigError(
             f"{path}: {view}: calibration of kind {entry['kind']!r}", "update goatdev, or calibrate again"
@@ -192,10 +224,10 @@ def is_possible(scale: PlainScale) -> bool:
     return positive and all(map(math.isfinite, numbers))
 
 
-def write_view(path: Path, view: str, scale: PlainScale) -> None:
+def write_view(path: Path, view: str, entry: ViewCalibration) -> None:
     """Add or replace one view in a calibration file, durably; the other views stay."""
     views = dict(read_calibration(path).views) if path.exists() else {}
-    views[view] = scale
+    views[view] = entry
     document = {
         "format": FORMAT,
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -19,7 +19,8 @@ from typing import Any
 
 from edge import __version__
 from edge.app import run_station
-from edge.calibration import Calibration, read_calibration, scale_from_stick, write_view
+from edge.calibration import Calibration, read_calibration
+from edge.cli_calibrate import add_calibrating
 from edge.cli_models import add_models
 from edge.config import config_if_any, find_config, load_config
 from edge.console import complain, say, with_config
@@ -156,31 +157,6 @@ def chosen_model(options: argparse.Namespace) -> Segmenter:
     return loaded.segmenter
 
 
-# Calibration.
-
-
-def calibrate_scale_command(options: argparse.Namespace) -> int:
-    """One scale for one view, from a stick of known length in a picture."""
-    picture = read_picture(Path(options.image))
-    floor_y_px = options.floor[1] if options.floor else None
-    scale = scale_from_stick(
-        options.start, options.end, options.length_cm, picture.full_size, options.plane_cm, floor_y_px
-    )
-    write_view(Path(options.into), options.view, scale)
-    if options.json:
-        say({"view": options.view, **scale.as_document()})
-    else:
-        print(f"{options.into}: {options.view} {scale.px_per_cm:.2f} pixels per cm (plain scale)")
-        if options.view == "side" and floor_y_px is None:
-            print("  the floor is not given (--floor X,Y): heights will start at the hooves, with more doubt")
-    return 0
-
-
-def point(text: str) -> tuple[float, float]:
-    x, y = (float(part) for part in text.split(","))
-    return x, y
-
-
 def positive(text: str) -> int:
     number = int(text)
     if number < 1:
@@ -297,25 +273,6 @@ def add_measuring(commands: Any) -> None:
     segment.add_argument("--model", metavar="F", help="card (.toml) of another model")
     segment.add_argument("--json", action="store_true", help="print one JSON document")
     segment.set_defaults(command=segment_command)
-
-
-def add_calibrating(commands: Any) -> None:
-    calibrate = commands.add_parser("calibrate", help="make pixels into centimetres")
-    kinds = calibrate.add_subparsers(required=True, metavar="KIND")
-    scale = kinds.add_parser("scale", help="one scale for a view, from a stick of known length")
-    scale.add_argument("view", choices=VIEWS)
-    scale.add_argument("--image", metavar="F", required=True, help="picture that shows the stick")
-    scale.add_argument("--from", dest="start", type=point, metavar="X,Y", required=True, help="one end, px")
-    scale.add_argument("--to", dest="end", type=point, metavar="X,Y", required=True, help="the other end, px")
-    scale.add_argument("--length-cm", type=float, metavar="L", required=True)
-    scale.add_argument(
-        "--floor", type=point, metavar="X,Y", help="a point of the floor below the goat's middle, px"
-    )
-    plane = "how much nearer to the camera than the crate's middle (top: than the floor) the stick was"
-    scale.add_argument("--plane-cm", type=float, metavar="A", default=0.0, help=plane)
-    scale.add_argument("--into", metavar="F", required=True, help="calibration file; other views in it stay")
-    scale.add_argument("--json", action="store_true", help="print one JSON document")
-    scale.set_defaults(command=calibrate_scale_command)
 
 
 def add_services(commands: Any) -> None:

@@ -44,6 +44,24 @@ def decode(content: bytes, name: str) -> Picture:
             raise PictureError(f"{name}: damaged image: {error}", "take or copy the picture again") from None
 
 
+def read_gray(path: Path) -> Pixels:
+    """Decode an image file at its full size, upright and without colour: (H, W), or say what is wrong with it."""
+    try:
+        with Image.open(path) as image:
+            full = upright_size(image)
+            if full[0] * full[1] > LARGEST_PIXELS:
+                raise too_large(str(path))
+            return np.asarray(ImageOps.exif_transpose(image).convert("L"))
+    except UnidentifiedImageError:
+        raise PictureError(f"{path}: not an image", "give JPEG or PNG photographs") from None
+    except OSError as error:
+        raise PictureError(
+            f"{path}: cannot be read: {error.strerror or error}", "take or copy the picture again"
+        ) from None
+    except (SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise PictureError(f"{path}: damaged image: {error}", "take or copy the picture again") from None
+
+
 def decode_upright(content: bytes, name: str) -> Picture:
     with Image.open(io.BytesIO(content)) as image:
         full = upright_size(image)

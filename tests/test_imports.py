@@ -27,7 +27,12 @@ EDGE_MAY_IMPORT = {
     "schema": set(),
     "archive": {"durable", "errors", "images", "records"},
     "board": {"config", "errors", "records"},
-    "calibration": {"durable", "errors", "records"},
+    "sheet": {"board"},
+    "camera": {"records"},
+    "sightings": {"board", "records"},
+    "bundle": {"camera", "records", "sightings"},
+    "calibrate": {"board", "bundle", "camera", "errors", "images", "records", "sightings"},
+    "calibration": {"camera", "durable", "errors", "records"},
     "segment": {"errors", "records"},
     "geometry": {"records"},
     "annotate": {"images", "records"},
@@ -43,7 +48,7 @@ EDGE_MAY_IMPORT = {
     "console": {"errors"},
 }
 # These put the parts together and may know all of them.
-ASSEMBLY = {"pipeline", "app", "demo", "cli", "cli_models"}
+ASSEMBLY = {"pipeline", "app", "demo", "cli", "cli_calibrate", "cli_models"}
 
 # What loads the network or opens the cameras, which is the station's alone.
 HEAVY = {"segment", "cameras", "pipeline", "app", "measure", "geometry", "models", "selftest"}

@@ -29,6 +29,7 @@ class Material(IntEnum):
     CONCRETE = 9
     HORN = 10
     LAMP = 11
+    BOARD = 12
 
 
 @dataclass(frozen=True, slots=True)

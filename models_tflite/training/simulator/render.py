@@ -128,7 +128,12 @@ class Canvas:
 class Renderer:
     """One picture size, one graphics context; use it for as many scenes as you like."""
 
-    def __init__(self, size: tuple[int, int], hair: list[NDArray[np.float32]] | None = None) -> None:
+    def __init__(
+        self,
+        size: tuple[int, int],
+        hair: list[NDArray[np.float32]] | None = None,
+        sheet: Picture | None = None,
+    ) -> None:
         self.size = size
         self.context = moderngl.create_standalone_context(backend="egl")
         self.surfaces = {
@@ -149,6 +154,7 @@ class Renderer:
         self.noise = self._noise_texture()
         self.hair = [self._hair_texture(picture) for picture in hair or [np.ones((8, 8, 3), np.float32)]]
         self.has_hair = bool(hair)
+        self.sheet = self._sheet_texture(np.full((8, 8), 255, np.uint8) if sheet is None else sheet)
         self._goats: dict[int, tuple[Mesh, Upload]] = {}
 
     def _program(self, fragment: str) -> moderngl.Program:
@@ -190,6 +196,17 @@ class Renderer:
         texture = self.context.texture(picture.shape[1::-1], 3, stored.tobytes(), alignment=1)
         texture.build_mipmaps()
         texture.filter = (moderngl.LINEAR_MIPMAP_LINEAR, moderngl.LINEAR)
+        return texture
+
+    def _sheet_texture(self, sheet: Picture) -> moderngl.Texture:
+        """What is printed on calibration boards: (H, W), 0 black, 255 white."""
+        texture = self.context.texture(
+            sheet.shape[::-1], 1, np.ascontiguousarray(sheet).tobytes(), alignment=1
+        )
+        texture.build_mipmaps()
+        texture.filter = (moderngl.LINEAR_MIPMAP_LINEAR, moderngl.LINEAR)
+        texture.repeat_x = texture.repeat_y = False
+        texture.anisotropy = 8.0
         return texture
 
     def draw(self, scene: Scene, camera: Camera) -> tuple[Picture, Picture]:
@@ -359,12 +376,13 @@ class Renderer:
         canvas.drawn.clear(0.75, 0.78, 0.8, 1.0)
         self.context.enable(moderngl.DEPTH_TEST)
         light, look = scene.light, scene.look
-        for slot, texture in enumerate((self.noise, self.shadow, self.hair[0])):
+        for slot, texture in enumerate((self.noise, self.shadow, self.hair[0], self.sheet)):
             texture.use(slot)
         values: dict[str, Any] = {
             "noise_map": 0,
             "shadow_map": 1,
             "hair_map": 2,
+            "board_map": 3,
             "shadow_step": 1.0 / SHADOW_PX,
         }
         values |= {"eye": tuple(camera.world_from_cam[:3, 3]), "sun_from": tuple(light.sun_from)}

@@ -50,6 +50,7 @@ uniform vec3 coat_first; uniform vec3 coat_second;
 uniform vec4 coat_form;      // edge noise, patch size cm, shine, hair
 uniform vec4 coat_more;      // dirt, patch seed, has hair picture, height of the goat
 uniform sampler2D hair_map;
+uniform sampler2D board_map; // the sheet of a calibration board; its colour says where on it
 uniform vec4 look;           // exposure, contrast, haze, -
 uniform vec3 white;
 uniform vec4 coat_marks;     // roan; spray: where along (x) and how high (z), cm, and its size, cm
@@ -143,6 +144,8 @@ vec3 flat_part(vec3 p, vec3 base, inout float shine) {
 #elif MATERIAL == 9
     base *= 1.0 + 0.3 * fine + 0.2 * noise(p * 1.7).g + 0.15 * big;
     base = mix(base, vec3(0.16, 0.11, 0.06), smoothstep(0.35, 0.8, noise(p * 2.3).r + 0.4 * fine) * 0.6);
+#elif MATERIAL == 12
+    base = mix(vec3(0.025), vec3(0.78, 0.78, 0.76), texture(board_map, base.rg).r); shine = 0.1;
 #elif MATERIAL == 10
     shine = 0.5; base *= 1.0 + 0.4 * fine;
 #endif

@@ -1,0 +1,195 @@
+"""Renders what somebody who calibrates a station would photograph: the board in hand, then lying in its place.
+
+    python -m models_tflite.training.simulator.boards --out DIR
+
+For each view DIR/<view>/frame_*.jpg and pose_*.jpg; DIR/truth.json holds the cameras. Light is hard: mostly sun through
+bars and beams, whose shadows lie across the board.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.board import Board
+from models_tflite.training.simulator.barn import Light, draw_barn, draw_light, draw_shades
+from models_tflite.training.simulator.crate import draw_crate, glass, thin_parts
+from models_tflite.training.simulator.mesh import Material, Mesh, Vector, bare, box, joined
+from models_tflite.training.simulator.photo import draw_look
+from models_tflite.training.simulator.render import Look, Renderer, Scene
+from models_tflite.training.simulator.station import VIEWS, Camera, draw_cameras
+
+Rng = np.random.Generator
+Picture = NDArray[np.uint8]
+SIZE = (1600, 1200)
+FRAMES, POSE_FRAMES = 12, 3
+TEXELS_PER_CM = 20.0
+HARD_LIGHT = 0.8
+QUALITY = 92
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A station without a goat, ready to be calibrated.
+
+    side_camera_on  "left" or "right" of the animal
+    """
+
+    cameras: dict[str, Camera]
+    light: Light
+    looks: dict[str, Look]
+    barn: Mesh
+    crate: Mesh
+    clear: Mesh | None
+    shades: Mesh | None
+    side_camera_on: str
+
+    def scene(self, board: Mesh, inside: bool) -> Scene:
+        """The board in the crate, or held before a camera with the crate out of the way."""
+        thin = joined([self.crate, board]) if inside else board
+        look = next(iter(self.looks.values()))
+        clear = self.clear if inside else None
+        return Scene(self.light, look, self.barn, thin, glass=clear, shades=self.shades)
+
+
+def draw_site(rng: Rng, size: tuple[int, int], side_camera_on: str | None = None) -> Site:
+    """A station by lot, mostly in hard light."""
+    right = rng.random() < 0.3 if side_camera_on is None else side_camera_on == "right"
+    hands = -1 if right else 1
+    light = draw_light(rng, hands)
+    hard = rng.random() < HARD_LIGHT
+    while hard and max(light.sun) < 0.8:
+        light = draw_light(rng, hands)
+    goat_height_cm = float(rng.uniform(50, 80))
+    crate = draw_crate(rng, goat_height_cm, (0.75 * goat_height_cm, 20.0, 1.2 * goat_height_cm), hands)
+    cameras = draw_cameras(
+        rng, size, goat_height_cm, np.array([crate.length, crate.width, crate.height]), hands
+    )
+    look = draw_look(rng, light)
+    return Site(
+        cameras,
+        light,
+        {view: draw_look(rng, light, look) for view in cameras},
+        draw_barn(rng, float(cameras["side"].world_from_cam[1, 3])),
+        thin_parts(replace(crate, wide_over_top=None, beam_x=None)),
+        glass(crate),
+        draw_shades(rng, light),
+        "right" if right else "left",
+    )
+
+
+def board_mesh(board: Board, world_from_board: Vector) -> Mesh:
+    """The panel with its sheet; the sheet's colour says where on the texture each corner is."""
+    (width, height), (x, y) = board.sheet_cm, (board.margin_x_cm, board.margin_y_cm)
+    corners = np.array([[0, 0], [width, 0], [width, height], [0, height]])
+    places = np.column_stack([corners - [x, y], np.zeros(4)])
+    sheet = bare(places, np.tile([0.0, 0.0, -1.0], (4, 1)), np.array([[0, 1, 2], [0, 2, 3]]))
+    colours = np.column_stack([corners / [width, height], np.zeros(4), np.ones(4)]).astype(np.float32)
+    sheet = replace(sheet, colours=colours, material=np.full(4, Material.BOARD, dtype=np.float32))
+    panel = box((-x, -y, 0.03), (width - x, height - y, max(board.panel_cm, 0.1)))
+    return joined([sheet, panel.painted((0.3, 0.22, 0.14), Material.PLAIN)]).moved(world_from_board)
+
+
+def draw_held(rng: Rng, board: Board, camera: Camera, number: int) -> Vector:
+    """Where somebody holds the board before a camera: all over the picture, near and far, tilted: (4, 4)."""
+    width, height = camera.size
+    share = rng.uniform(0.35, 0.75)
+    away = board.pattern_cm[0] * camera.camera_matrix[0, 0] / (share * width)
+    # Every other frame reaches for a corner of the picture; a little of the board may be lost there.
+    reach = 0.62 - 0.5 * share if number % 2 else 0.25
+    sides = np.array([[-1, -1], [1, 1], [-1, 1], [1, -1]])[number // 2 % 4]
+    aim = np.array([width, height]) * (0.5 + reach * sides * rng.uniform(0.5, 1.0, 2))
+    ray = np.append((aim - camera.camera_matrix[:2, 2]) / camera.camera_matrix[0, 0], 1.0)
+    turn = rng.uniform(0, 2 * np.pi)
+    tilt = np.radians(rng.uniform(12, 42))
+    roll = np.radians(rng.normal(0, 12) + (180 if rng.random() < 0.1 else 0))
+    leaned, _ = cv2.Rodrigues(tilt * np.array([np.cos(turn), np.sin(turn), 0.0]))
+    rolled, _ = cv2.Rodrigues(np.array([0.0, 0.0, roll]))
+    pose = np.eye(4)
+    pose[:3, :3] = leaned @ rolled
+    pose[:3, 3] = away * ray - pose[:3, :3] @ np.array([*np.array(board.pattern_cm) / 2, 0.0])
+    return np.asarray(camera.world_from_cam @ pose)
+
+
+def photographed(rng: Rng, picture: Picture, held: bool) -> Picture:
+    """Lens blur, now and then the shake of a hand, grain."""
+    scale = picture.shape[1] / 1600
+    # Light blurs before the camera brightens it.
+    light = (np.arange(256, dtype=np.float32) / 255) ** 2.2
+    result = cv2.GaussianBlur(light[picture], (0, 0), float(rng.uniform(0.5, 1.1)) * scale)
+    if held and rng.random() < 0.25:
+        steps, way = max(2, round(rng.uniform(2, 8) * scale)), rng.uniform(0, 2 * np.pi)
+        kernel = np.zeros((2 * steps + 1, 2 * steps + 1), np.float32)
+        for step in np.linspace(-0.5, 0.5, 4 * steps) * steps:
+            kernel[round(steps + step * np.sin(way)), round(steps + step * np.cos(way))] += 1
+        result = np.asarray(cv2.filter2D(result, -1, kernel / kernel.sum()), dtype=np.float32)
+    result = 255 * result ** (1 / 2.2)
+    result += float(rng.uniform(1, 5)) * rng.standard_normal(picture.shape, dtype=np.float32)
+    return np.asarray(np.clip(result, 0, 255), dtype=np.uint8)
+
+
+def shoot_view(
+    renderer: Renderer, rng: Rng, board: Board, site: Site, view: str, frames: int = FRAMES
+) -> tuple[list[Picture], list[Picture]]:
+    """The frames with the board in hand, and those with it lying in the view's reference pose."""
+    camera, look = site.cameras[view], site.looks[view]
+    held = []
+    for number in range(frames):
+        mesh = board_mesh(board, draw_held(rng, board, camera, number))
+        shot = renderer.shoot(site.scene(mesh, inside=False), [camera], [look])[0]
+        held.append(photographed(rng, shot.picture, held=True))
+    lying = board_mesh(board, board.world_from_board(view, site.side_camera_on))
+    picture = renderer.shoot(site.scene(lying, inside=True), [camera], [look])[0].picture
+    return held, [photographed(rng, picture, held=False) for _ in range(POSE_FRAMES)]
+
+
+def write_site(
+    renderer: Renderer, seed: int, folder: Path, views: tuple[str, ...] = VIEWS, quality: int = QUALITY
+) -> None:
+    """One station's pictures and their truth."""
+    rng, board = np.random.default_rng([seed, 77]), Board()
+    site = draw_site(rng, renderer.size)
+    truth: dict[str, Any] = {"seed": seed, "side_camera_on": site.side_camera_on, "views": {}}
+    for view in views:
+        (folder / view).mkdir(parents=True, exist_ok=True)
+        held, lying = shoot_view(renderer, rng, board, site, view)
+        for name, pictures in (("frame", held), ("pose", lying)):
+            for number, picture in enumerate(pictures):
+                path = folder / view / f"{name}_{number:02d}.jpg"
+                cv2.imwrite(str(path), picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
+        camera = site.cameras[view]
+        truth["views"][view] = {
+            "size": list(camera.size),
+            "camera_matrix": camera.camera_matrix.round(6).tolist(),
+            "distortion": camera.distortion.round(6).tolist(),
+            "world_from_cam": camera.world_from_cam.round(8).tolist(),
+        }
+    (folder / "truth.json").write_text(json.dumps(truth, indent=1) + "\n")
+
+
+def size_of(text: str) -> tuple[int, int]:
+    width, height = (int(side) for side in text.split("x"))
+    return width, height
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--size", type=size_of, default=SIZE, metavar="WxH")
+    options = parser.parse_args()
+    renderer = Renderer(options.size, sheet=Board().picture(TEXELS_PER_CM))
+    write_site(renderer, options.seed, options.out)
+
+
+if __name__ == "__main__":
+    main()
