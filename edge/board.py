@@ -114,6 +114,12 @@ class Board:
             if not self.is_dark(column, row)
         ]
 
+    def marker_corners(self, number: int) -> Points:
+        """As printed from the top left one on, clockwise: (4, 2) board X and Y, cm."""
+        square, rim = np.array(self.marker_squares()[number]), (self.square_cm - self.marker_cm) / 2
+        ends = np.array([[0, 0], [1, 0], [1, 1], [0, 1]])
+        return np.asarray(square * self.square_cm + rim + self.marker_cm * ends)
+
     def edges(self) -> Edges:
         places, across, line = [], [], []
         along = np.linspace(ENDS, 1 - ENDS, LOOKS)

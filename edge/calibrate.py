@@ -291,7 +291,7 @@ def other_board(shot: Shot, board: Board) -> str:
         return f"its markers go up to number {strange[-1]}, ours to {board.marker_count - 1}"
     if len(known) < FEWEST_MARKERS:
         return ""
-    printed = np.array([marker_corners(board, number) for number in known])
+    printed = np.array([board.marker_corners(number) for number in known])
     seen = np.array(list(known.values()))
     homography, _ = cv2.findHomography(
         seen.reshape(-1, 1, 2), printed.reshape(-1, 1, 2), cv2.RANSAC, PLACE_OFF * board.square_cm
@@ -331,14 +331,6 @@ def marker_shares(found: Found, board: Board) -> list[float]:
     placed = cv2.perspectiveTransform(corners.reshape(-1, 1, 2), squares).reshape(corners.shape)
     sides = np.linalg.norm(placed - np.roll(placed, 1, axis=1), axis=2).mean(axis=1)
     return [float(side) / board.square_cm for side in sides]
-
-
-def marker_corners(board: Board, number: int) -> Points:
-    """As printed from the top left one on, clockwise: (4, 2), cm."""
-    column, row = board.marker_squares()[number]
-    rim = (board.square_cm - board.marker_cm) / 2
-    low = np.array([column, row]) * board.square_cm + rim
-    return np.asarray(low + board.marker_cm * np.array([[0, 0], [1, 0], [1, 1], [0, 1]]))
 
 
 def refuse_poses_without_board(lying: Sequence[Shot], view: str) -> None:

@@ -19,7 +19,7 @@ from edge.records import Pixels, Points
 
 # Boards are looked for in pictures no wider than this: quick, and OpenCV's thresholds are made for it.
 SEARCH_SIDE_PX = 1800
-FEWEST_CORNERS = 8
+FEWEST_CORNERS, FEWEST_MARKERS = 8, 3
 CORNER_SIGMA_PX = 0.25
 # An edge is looked at in this many places across it.
 STEPS = 21
@@ -88,23 +88,74 @@ def find_board(gray: Pixels, board: Board) -> Found:
         small = np.asarray(
             cv2.resize(gray, None, fx=1 / shrink, fy=1 / shrink, interpolation=cv2.INTER_AREA), dtype=np.uint8
         )
-    corners, ids, marker_corners, numbers = cv2.aruco.CharucoDetector(board.charuco()).detectBoard(small)
+    corners, ids, marker_corners, numbers = detector(board).detectBoard(small)
     markers = {}
     if numbers is not None:
         for number, four in zip(np.ravel(numbers), marker_corners, strict=True):
             markers[int(number)] = (np.asarray(four, dtype=float).reshape(4, 2) + 0.5) * shrink - 0.5
     if ids is None or len(ids) == 0:
-        return Found(np.zeros((0, 2)), np.zeros(0, dtype=np.int64), markers)
+        ids, corners = np.zeros(0), np.zeros((0, 2))
     rough = (np.asarray(corners, dtype=np.float64).reshape(-1, 2) + 0.5) * shrink - 0.5
-    numbers_of = np.ravel(ids).astype(np.int64)
-    order = np.argsort(numbers_of)
-    return Found(refined(gray, rough[order], markers), numbers_of[order], markers)
+    return completed(gray, Found(rough, np.ravel(ids).astype(np.int64), markers), board)
+
+
+def detector(board: Board) -> cv2.aruco.CharucoDetector:
+    """Takes a corner from one marker, for a shadow may have spoilt the other."""
+    near, search = cv2.aruco.CharucoParameters(), cv2.aruco.DetectorParameters()
+    near.minMarkers = 1
+    search.adaptiveThreshWinSizeMax = 43
+    return cv2.aruco.CharucoDetector(board.charuco(), near, search)
+
+
+def completed(gray: Pixels, found: Found, board: Board) -> Found:
+    """All corners that look like corners, also those whose markers a shadow or a bar hides."""
+    known = [number for number in found.markers if number < board.marker_count]
+    if len(known) < FEWEST_MARKERS:
+        return Found(found.corners_px[:0], found.ids[:0], found.markers)
+    printed = np.concatenate(
+        [board.marker_corners(number) for number in known] + [board.corners_cm()[found.ids]]
+    )
+    seen = np.concatenate([found.markers[number] for number in known] + [found.corners_px])
+    homography, _ = cv2.findHomography(printed, seen, cv2.RANSAC, 0.05 * side_px(found.markers))
+    if homography is None:
+        return found
+    expected = cv2.perspectiveTransform(board.corners_cm()[:, None], homography)[:, 0].astype(float)
+    expected[found.ids] = found.corners_px
+    corners = refined(gray, expected, found.markers)
+    moved = np.linalg.norm(corners - expected, axis=1)
+    good = (moved < 0.12 * side_px(found.markers)) & is_corner(
+        gray, board, corners, np.asarray(homography, dtype=float)
+    )
+    return Found(corners[good], np.flatnonzero(good), found.markers)
+
+
+def is_corner(gray: Pixels, board: Board, corners_px: Points, homography: Points) -> npt.NDArray[np.bool_]:
+    """Where two dark and two bright fields meet."""
+    places = board.corners_cm()
+    ends = np.array([[1, 1], [-1, -1], [1, -1], [-1, 1]]) * board.square_cm / 12
+    around = cv2.perspectiveTransform((places[:, None] + ends).reshape(-1, 1, 2), homography).reshape(
+        -1, 4, 2
+    )
+    around = around + (corners_px - cv2.perspectiveTransform(places[:, None], homography)[:, 0])[:, None]
+    size = np.array([gray.shape[1], gray.shape[0]])
+    inside = np.all((around > 1) & (around < size - 2), axis=(1, 2))
+    spots = np.clip(np.round(around), 0, size - 1).astype(int)
+    light = gray[spots[..., 1], spots[..., 0]].astype(float)
+    column, row = np.round(places / board.square_cm).astype(int).T
+    dark = np.where(((column + row) % 2 == 0)[:, None], light[:, :2], light[:, 2:])
+    bright = np.where(((column + row) % 2 == 0)[:, None], light[:, 2:], light[:, :2])
+    return np.asarray(inside & (dark.max(axis=1) + FAINTEST < bright.min(axis=1)))
+
+
+def side_px(markers: dict[int, Points]) -> float:
+    """How wide the markers are, px."""
+    sides = [np.linalg.norm(four - np.roll(four, 1, axis=0), axis=1).mean() for four in markers.values()]
+    return float(np.median(sides))
 
 
 def refined(gray: Pixels, corners_px: Points, markers: dict[int, Points]) -> Points:
     """Corners to a part of a pixel. OpenCV 4.11's own are half a pixel off, right and down."""
-    sides = [np.linalg.norm(four - np.roll(four, 1, axis=0), axis=1).mean() for four in markers.values()]
-    window = int(np.clip(np.median(sides) / 5, 2, 12)) if sides else 4
+    window = int(np.clip(side_px(markers) / 5, 2, 12))
     rule = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 50, 1e-3)
     start = corners_px.astype(np.float32).reshape(-1, 1, 2)
     return cv2.cornerSubPix(gray, start, (window, window), (-1, -1), rule).reshape(-1, 2).astype(float)
