@@ -24,7 +24,8 @@ PARAMETERS = (
     *("shift_x", "shift_y", "shift_z"),
 )
 INTRINSICS = 9
-ROUNDS = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 60, 1e-10)
+# Newton's rounds until a bent ray is straight to far below a hundredth of a pixel.
+ROUNDS = 10
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,10 +88,10 @@ class CameraModel:
 
     def rays(self, points_px: Points) -> tuple[Points, Points]:
         """The camera's place (3,) cm and the unit directions (N, 3) in the world in which it sees pixels (N, 2)."""
-        pixels = np.asarray(points_px, dtype=float).reshape(-1, 1, 2)
-        straight = cv2.undistortPointsIter(
-            pixels, self.camera_matrix, self.distortion, np.eye(3), np.eye(3), ROUNDS
-        ).reshape(-1, 2)
+        bent = (np.asarray(points_px, dtype=float) - self.camera_matrix[:2, 2]) / np.diag(self.camera_matrix)[
+            :2
+        ]
+        straight = straightened(bent, self.distortion)
         in_camera = np.column_stack([straight, np.ones(len(straight))])
         in_world = in_camera @ self.world_from_cam[:3, :3].T
         return self.position_cm, in_world / np.linalg.norm(in_world, axis=1, keepdims=True)
@@ -199,6 +200,18 @@ class CameraModel:
             and min(matrix[0, 0], matrix[1, 1]) > 0
             and np.all(np.diag(self.covariance) >= 0)
         )
+
+
+def straightened(bent: Points, distortion: Points) -> Points:
+    """Where an ideal lens would see what this one shows: (N, 2) at distance 1, before and after."""
+    nothing, straight = np.zeros(3), np.array(bent)
+    for _ in range(ROUNDS):
+        flat = np.column_stack([straight, np.ones(len(straight))])
+        shown, slopes = cv2.projectPoints(flat.reshape(-1, 1, 3), nothing, nothing, np.eye(3), distortion)
+        # At distance 1, moving the camera is moving the point: OpenCV's slopes by its shift are what is needed.
+        by = slopes[:, 3:5].reshape(-1, 2, 2)
+        straight += np.linalg.solve(by, (bent - shown.reshape(-1, 2))[..., None])[..., 0]
+    return straight
 
 
 def unpacked(parameters: Points) -> tuple[Points, Points, Points]:

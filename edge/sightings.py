@@ -157,7 +157,8 @@ def refined(gray: Pixels, corners_px: Points, markers: dict[int, Points]) -> Poi
     """Corners to a part of a pixel. OpenCV 4.11's own are half a pixel off, right and down."""
     window = int(np.clip(side_px(markers) / 5, 2, 12))
     rule = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 50, 1e-3)
-    start = corners_px.astype(np.float32).reshape(-1, 1, 2)
+    within = np.clip(corners_px, 0, np.array([gray.shape[1], gray.shape[0]]) - 1)
+    start = within.astype(np.float32).reshape(-1, 1, 2)
     return cv2.cornerSubPix(gray, start, (window, window), (-1, -1), rule).reshape(-1, 2).astype(float)
 
 

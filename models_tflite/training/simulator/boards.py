@@ -24,7 +24,7 @@ from models_tflite.training.simulator.crate import draw_crate, glass, thin_parts
 from models_tflite.training.simulator.mesh import Material, Mesh, Vector, bare, box, joined
 from models_tflite.training.simulator.photo import draw_look
 from models_tflite.training.simulator.render import Look, Renderer, Scene
-from models_tflite.training.simulator.station import VIEWS, Camera, draw_cameras
+from models_tflite.training.simulator.station import VIEWS, Camera, draw_cameras, draw_held
 
 Rng = np.random.Generator
 Picture = NDArray[np.uint8]
@@ -97,27 +97,6 @@ def board_mesh(board: Board, world_from_board: Vector) -> Mesh:
     return joined([sheet, panel.painted((0.3, 0.22, 0.14), Material.PLAIN)]).moved(world_from_board)
 
 
-def draw_held(rng: Rng, board: Board, camera: Camera, number: int) -> Vector:
-    """Where somebody holds the board before a camera: all over the picture, near and far, tilted: (4, 4)."""
-    width, height = camera.size
-    share = rng.uniform(0.35, 0.75)
-    away = board.pattern_cm[0] * camera.camera_matrix[0, 0] / (share * width)
-    # Every other frame reaches for a corner of the picture; a little of the board may be lost there.
-    reach = 0.62 - 0.5 * share if number % 2 else 0.25
-    sides = np.array([[-1, -1], [1, 1], [-1, 1], [1, -1]])[number // 2 % 4]
-    aim = np.array([width, height]) * (0.5 + reach * sides * rng.uniform(0.5, 1.0, 2))
-    ray = np.append((aim - camera.camera_matrix[:2, 2]) / camera.camera_matrix[0, 0], 1.0)
-    turn = rng.uniform(0, 2 * np.pi)
-    tilt = np.radians(rng.uniform(12, 42))
-    roll = np.radians(rng.normal(0, 12) + (180 if rng.random() < 0.1 else 0))
-    leaned, _ = cv2.Rodrigues(tilt * np.array([np.cos(turn), np.sin(turn), 0.0]))
-    rolled, _ = cv2.Rodrigues(np.array([0.0, 0.0, roll]))
-    pose = np.eye(4)
-    pose[:3, :3] = leaned @ rolled
-    pose[:3, 3] = away * ray - pose[:3, :3] @ np.array([*np.array(board.pattern_cm) / 2, 0.0])
-    return np.asarray(camera.world_from_cam @ pose)
-
-
 def photographed(rng: Rng, picture: Picture, held: bool) -> Picture:
     """Lens blur, now and then the shake of a hand, grain."""
     scale = picture.shape[1] / 1600
@@ -142,7 +121,7 @@ def shoot_view(
     camera, look = site.cameras[view], site.looks[view]
     held = []
     for number in range(frames):
-        mesh = board_mesh(board, draw_held(rng, board, camera, number))
+        mesh = board_mesh(board, draw_held(rng, board.pattern_cm, camera, number))
         shot = renderer.shoot(site.scene(mesh, inside=False), [camera], [look])[0]
         held.append(photographed(rng, shot.picture, held=True))
     lying = board_mesh(board, board.world_from_board(view, site.side_camera_on))

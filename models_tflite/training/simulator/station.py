@@ -224,6 +224,27 @@ def _front(rng: Rng, goat_height_cm: float, crate_cm: Vector, hands: int, wide_d
     return place, aim, UP, float(np.clip(rng.normal(0, 2), -7, 7))
 
 
+def draw_held(rng: Rng, pattern_cm: tuple[float, float], camera: Camera, number: int) -> Vector:
+    """Where somebody holds a calibration board before a camera: all over the picture, near and far, tilted: (4, 4)."""
+    width, height = camera.size
+    share = rng.uniform(0.35, 0.75)
+    away = pattern_cm[0] * camera.camera_matrix[0, 0] / (share * width)
+    # Every other frame reaches for a corner of the picture; a little of the board may be lost there.
+    reach = 0.62 - 0.5 * share if number % 2 else 0.25
+    sides = np.array([[-1, -1], [1, 1], [-1, 1], [1, -1]])[number // 2 % 4]
+    aim = np.array([width, height]) * (0.5 + reach * sides * rng.uniform(0.5, 1.0, 2))
+    ray = np.append((aim - camera.camera_matrix[:2, 2]) / camera.camera_matrix[0, 0], 1.0)
+    turn = rng.uniform(0, 2 * np.pi)
+    tilt = np.radians(rng.uniform(12, 42))
+    roll = np.radians(rng.normal(0, 12) + (180 if rng.random() < 0.1 else 0))
+    leaned, _ = cv2.Rodrigues(tilt * np.array([np.cos(turn), np.sin(turn), 0.0]))
+    rolled, _ = cv2.Rodrigues(np.array([0.0, 0.0, roll]))
+    pose = np.eye(4)
+    pose[:3, :3] = leaned @ rolled
+    pose[:3, 3] = away * ray - pose[:3, :3] @ np.array([*np.array(pattern_cm) / 2, 0.0])
+    return np.asarray(camera.world_from_cam @ pose)
+
+
 def standing(x_cm: float, y_cm: float, turn_deg: float, facing_head_end: bool = True) -> Vector:
     """Pose (4, 4) of a goat in the crate: world from the goat's own frame."""
     angle = np.radians(turn_deg + (0 if facing_head_end else 180))
