@@ -65,7 +65,7 @@ class Solution:
     poses   (B, 6)  for each block: OpenCV's rvec and tvec
     glare   (F, 2)  for each picture: how far glare pushes edges towards the dark, px, and more per log2 of light
     cost            what is left, robustly, in units of variance
-    scales  (N,)    for each sighting: how many times larger its error may be than it says itself
+    scales  (N,)    1 by default; for each sighting: how many times larger its error may be than it says itself
     """
 
     inner: Points
@@ -124,6 +124,9 @@ def solve(views: Sequence[View], start: Solution, picture_size: tuple[int, int])
 
 
 def descend(views: Sequence[View], start: Solution, picture_size: tuple[int, int]) -> Solution:
+    """The best camera near `start` with the weights that it has."""
+    if not len(start.scales):
+        start = replace(start, scales=np.ones(sum(len(view.sightings) for view in views)))
     values, damping = start.packed(), 1e-3
     prior, precision = priors(start, picture_size)
     system = equations(views, start)

@@ -24,6 +24,8 @@ FEWEST_FRAMES = 6
 EDGE_ROUNDS = 3
 # More than this, px of a 1600 px wide picture, is no matter of light: the board is another one, or bent.
 MOST_RMS_PX = 3.0
+# A corner that is this many times as far off as most was moved by a shadow or a bar.
+SHADOW_MOVED = 5.0
 # A board that another one stands for: its markers are so much larger or smaller, or elsewhere by part of a square.
 MARKER_OFF, PLACE_OFF = 0.07, 0.12
 LARGE_MARKER_PX = 45.0
@@ -102,20 +104,38 @@ def best_fit(
         View(corner_sightings(shot.found, board), block, frame)
         for shot, block, frame in zip(shots, blocks, frames, strict=True)
     ]
+    # Both tilts are weighed alike: weights of its own would forgive the wrong one everything.
     solution = min(
-        (solve(views, start, size) for start in starts(held, lying, board, world_from_board, size)),
+        (descend(views, start, size) for start in starts(held, lying, board, world_from_board, size)),
         key=lambda one: one.cost,
     )
-    edges = board.edges()
+    for _ in range(2):
+        views, solution = fit_edges(views, shots, solution, board, size)
+        other = other_tilt(views, solution, len(held), world_from_board, size)
+        if other is None or other.cost > solution.cost + ALIKE:
+            return views, solution
+        if other.cost > solution.cost - ALIKE:
+            break
+        solution = other
+    raise CalibrationRefused(
+        "the pose pictures do not tell which way the board is tilted",
+        "the board is small or unsharp in them: full picture size, clean lens, more even light, more pictures",
+    )
+
+
+def fit_edges(
+    views: Sequence[View], shots: Sequence[Shot], solution: Solution, board: Board, size: tuple[int, int]
+) -> tuple[list[View], Solution]:
+    """The edges where this camera expects them, and the camera that they make; again, for it expects them better."""
+    edges, found = board.edges(), list(views)
     for _ in range(EDGE_ROUNDS):
-        views = [
+        found = [
             replace(view, sightings=edge_sightings(shot.gray, edges, projection(view, solution)))
-            for view, shot in zip(views, shots, strict=True)
+            for view, shot in zip(found, shots, strict=True)
         ]
-        refuse_blurred(views, shots)
-        solution = solve(views, solution, size)
-    refuse_two_tilts(views, solution, len(held), world_from_board, size)
-    return views, solution
+        refuse_blurred(found, shots)
+        solution = solve(found, solution, size)
+    return found, solution
 
 
 def projection(view: View, solution: Solution) -> Project:
@@ -188,6 +208,25 @@ def two_tilts(
     return found
 
 
+def other_tilt(
+    views: Sequence[View], solution: Solution, block: int, world_from_board: Points, size: tuple[int, int]
+) -> Solution | None:
+    """The best camera for which the lying board is tilted the other way, if there is one."""
+    lying = [view for view in views if view.block == block]
+    places = np.concatenate([view.sightings.places for view in lying])
+    flat = np.column_stack([places, np.zeros(len(places))])
+    expected = projection(lying[0], solution)(places)
+    found = None
+    for pose in two_tilts(flat, expected, solution.matrix(), solution.inner[4:], world_from_board):
+        start = replace(solution, poses=np.array([*solution.poses[:block], pose]))
+        other = descend(views, start, size)
+        turn = cam_from_frame(other, block)[:3, :3] @ cam_from_frame(solution, block)[:3, :3].T
+        apart = math.degrees(float(np.linalg.norm(cv2.Rodrigues(turn)[0])))
+        if apart > APART_DEG and (found is None or other.cost < found.cost):
+            found = other
+    return found
+
+
 def model_of(
     views: Sequence[View],
     solution: Solution,
@@ -214,9 +253,10 @@ def model_of(
 
 
 def corner_rms(views: Sequence[View], solution: Solution, shots: Sequence[Shot], board: Board) -> float:
-    """How far the corners that OpenCV finds are from where the camera expects them, px."""
+    """How far the corners that OpenCV finds are from where the camera expects them, px; without what shadows moved."""
     off = [corner_errors(view, solution, shot, board) for view, shot in zip(views, shots, strict=True)]
-    return float(np.sqrt(np.mean(np.square(np.concatenate(off)))))
+    errors = np.concatenate(off)
+    return float(np.sqrt(np.mean(np.square(errors[errors <= SHADOW_MOVED * np.median(errors)]))))
 
 
 def corner_errors(view: View, solution: Solution, shot: Shot, board: Board) -> Points:
@@ -348,27 +388,6 @@ def refuse_blurred(views: Sequence[View], shots: Sequence[Shot]) -> None:
             len(view.sightings) < FEWEST_FRAMES,
             f"{shot.path}: the board's edges cannot be made out",
             "the board is too small in the picture, blurred or faint: go nearer, hold it still, or leave it out",
-        )
-
-
-def refuse_two_tilts(
-    views: Sequence[View], solution: Solution, block: int, world_from_board: Points, size: tuple[int, int]
-) -> None:
-    """Where the board may as well be tilted the other way, nobody knows where the camera is."""
-    lying = [view for view in views if view.block == block]
-    places = np.concatenate([view.sightings.places for view in lying])
-    flat = np.column_stack([places, np.zeros(len(places))])
-    expected = projection(lying[0], solution)(places)
-    poses = two_tilts(flat, expected, solution.matrix(), solution.inner[4:], world_from_board)
-    for pose in poses:
-        # Weighed as the chosen one is: its own weights would forgive it everything.
-        other = descend(views, replace(solution, poses=np.array([*solution.poses[:block], pose])), size)
-        turn = cam_from_frame(other, block)[:3, :3] @ cam_from_frame(solution, block)[:3, :3].T
-        apart = math.degrees(float(np.linalg.norm(cv2.Rodrigues(turn)[0])))
-        refuse_if(
-            apart > APART_DEG and other.cost < solution.cost + ALIKE,
-            "the pose pictures do not tell which way the board is tilted",
-            "the board is small or unsharp in them: full picture size, clean lens, more even light, more pictures",
         )
 
 
