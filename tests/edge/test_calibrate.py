@@ -255,8 +255,10 @@ def test_the_command_adds_one_view_and_says_how_good_it_is(side: Session, tmp_pa
     assert json.loads(into.read_text())["format"] == 2
     camera = read.camera_for("side", SIZE, SIZE)
     assert camera.position_cm == pytest.approx([6, 150, 62], abs=1.0)
-    with pytest.raises(MeasureError, match="plain scale only so far"):
-        read.scale_for("side", SIZE, SIZE)
+    scale = read.scale_for("side", SIZE, SIZE)
+    (_, y_floor), (_, y_withers) = camera.project(np.array([(0.0, 0.0, 0.0), (0.0, 0.0, 60.0)]))
+    assert scale.floor_y_px == pytest.approx(y_floor)
+    assert (y_floor - y_withers) / scale.px_per_cm == pytest.approx(60, abs=1.0)
     with pytest.raises(MeasureError, match="has a plain scale only"):
         read.camera_for("top", (640, 480), (640, 480))
 
