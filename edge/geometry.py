@@ -21,7 +21,7 @@ Marks = Mapping[str, Landmark]
 
 NO_MARKS: Marks = {}
 # A landmark that is pointed at with less confidence than this is looked for on the outline alone.
-SURE = 0.5
+SURE = 0.3
 FRONT_MARKS = ("poll", "chest_front", "withers", "shoulder_left", "shoulder_right")
 REAR_MARKS = ("rump", "tail_root", "rump_left", "rump_right")
 # Withers and croup are the highest points within this share of the picture's width around where they are pointed at.
