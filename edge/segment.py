@@ -376,13 +376,16 @@ def label_frame(glance: Glance) -> Pixels:
 
 
 def find_landmarks(glance: Glance, names: Sequence[str]) -> dict[str, Landmark]:
-    """Where each landmark's map is strongest, to a fraction of a cell; all of them, each with its confidence."""
+    """Where most of each landmark's map lies together, to a fraction of a cell; all of them, each with its confidence."""
     height, width, count = glance.landmarks.shape
     shares = softmax(glance.landmarks.reshape(-1, count), axis=0).reshape(height, width, count)
     cell_px = glance.classes.shape[1] * 2 / width
+    around = 2 * AROUND_PEAK + 1
     found = {}
     for index, name in enumerate(names):
-        row, column = divmod(int(np.argmax(shares[..., index])), width)
+        # Not the highest cell: between two nearly equal ones the least noise would decide.
+        together = cv2.boxFilter(shares[..., index], -1, (around, around), normalize=False, borderType=0)
+        row, column = divmod(int(np.argmax(together)), width)
         rows = slice(max(0, row - AROUND_PEAK), row + AROUND_PEAK + 1)
         columns = slice(max(0, column - AROUND_PEAK), column + AROUND_PEAK + 1)
         peak = shares[rows, columns, index]

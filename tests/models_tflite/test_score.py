@@ -52,7 +52,7 @@ def test_a_ledger_goes_on_after_half_a_line(tmp_path):
     path = tmp_path / "scores.jsonl"
     Ledger(path).once("one", lambda: Score("one", "side", "7", 0.5, {"none": 0.1}, iou=0.75))
     with path.open("a") as lines:
-        lines.write('{"key": "two", "na')
+        lines.write('\n{"key": "two", "na')
     again = Ledger(path)
     assert again.once("one", lambda: pytest.fail("made again")).iou == 0.75
     assert again.once("two", lambda: Score("two", "top", "8", 0.1, {})).view == "top"
