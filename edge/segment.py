@@ -30,6 +30,10 @@ CLASSES = 3
 FINE = 2
 # What the closer look leaves around the goat, as a share of its box on each side.
 CLOSE_MARGIN = 0.1
+# How much the first look still has to say where the second one looked.
+FIRST_LOOK_SHARE = 0.3
+# A find smaller than this share of the picture's height is not worth it.
+SMALLEST_GOAT = 0.03
 # Only where it shows the goat larger by this factor.
 WORTH_A_SECOND_LOOK = 1.1
 # Cells on each side of a landmark map's peak that count as the peak.
@@ -148,16 +152,19 @@ class Segmenter:
         """Body and head of the goat in one picture, at the picture's working size.
 
         The network looks twice: at the whole picture, to find the goat, and at the goat alone, to draw it finer.
+        Both have a say, for the first look knows better what is hidden, the second where the outline runs.
         """
         first = self.look(picture.rgb, whole_frame(picture.size, self.card.input_size))
-        nearer = closer_frame(label_frame(first), first.frame, picture.size, self.card.input_size)
+        logits = at_picture_size(first)
+        nearer = closer_frame(label_pixels(inside(first)), first.frame, picture.size, self.card.input_size)
         glance = self.look(picture.rgb, nearer) if nearer else first
-        mask = np.zeros(picture.rgb.shape[:2], np.uint8)
-        left, top, right, bottom = glance.frame.crop
-        mask[top:bottom, left:right] = keep_large_parts(label_frame(glance))
+        if nearer:
+            left, top, right, bottom = nearer.crop
+            closer = (1 - FIRST_LOOK_SHARE) * at_picture_size(glance)
+            logits[top:bottom, left:right] = FIRST_LOOK_SHARE * logits[top:bottom, left:right] + closer
         return Segmentation(
             view,
-            mask,
+            keep_large_parts(label_pixels(logits)),
             goat_confidence(inside(glance)),
             find_landmarks(glance, self.card.landmarks),
             dict(zip(self.card.scenes, map(float, first.scene), strict=True)),
@@ -289,11 +296,12 @@ def closer_frame(
 ) -> Frame | None:
     """The goat with a margin around it; None where there is no goat, or where it fills the picture anyway.
 
-    labels  (H, W)  of the whole picture
+    labels  (H, W)  of the whole picture, at any size
+    size    (width, height) of the picture, px
     """
     goat = (keep_large_parts(labels) != Label.BACKGROUND).astype(np.uint8)
-    left, top, width, height = cv2.boundingRect(goat)
-    if min(width, height) < 8:
+    left, top, width, height = cv2.boundingRect(goat) * np.tile(size / np.flip(goat.shape), 2)
+    if min(width, height) < SMALLEST_GOAT * min(size):
         return None
     aspect = input_size[0] / input_size[1]
     across = max(width, height * aspect) * (1 + 2 * CLOSE_MARGIN)
@@ -366,17 +374,23 @@ def goat_confidence(logits: Floats) -> float:
     return float(p_goat[is_goat].mean() * largest_share)
 
 
-def label_frame(glance: Glance) -> Pixels:
-    """The likeliest label of each pixel of the frame's part of the picture.
+def at_picture_size(glance: Glance) -> Floats:
+    """(H, W, 3) logits of each pixel of the frame's part of the picture.
 
     Interpolating logits keeps the outline smooth between the network's pixels.
     """
-    fine = cv2.resize(inside(glance), glance.frame.size, interpolation=cv2.INTER_LINEAR)
-    return np.asarray(np.argmax(fine, axis=2), np.uint8)
+    return np.asarray(
+        cv2.resize(inside(glance), glance.frame.size, interpolation=cv2.INTER_LINEAR), np.float32
+    )
+
+
+def label_pixels(logits: Floats) -> Pixels:
+    """The likeliest label of each pixel."""
+    return np.asarray(np.argmax(logits, axis=2), np.uint8)
 
 
 def find_landmarks(glance: Glance, names: Sequence[str]) -> dict[str, Landmark]:
-    """Where most of each landmark's map lies together, to a fraction of a cell; all of them, each with its confidence."""
+    """Where most of each landmark's map lies together, to a fraction of a cell; each with its confidence."""
     height, width, count = glance.landmarks.shape
     shares = softmax(glance.landmarks.reshape(-1, count), axis=0).reshape(height, width, count)
     cell_px = glance.classes.shape[1] * 2 / width
