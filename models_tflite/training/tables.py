@@ -13,11 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from edge.records import VIEWS, Picture
-from edge.segment import NOTICED, Segmenter
+from edge.segment import NOT_ONE_AT, Segmenter
 from models_tflite.training.score import JUDGED, Score, mean_of, median_of
 
-NO_GOAT = ("empty", "person", "dog", "things")
-NOT_ONE = ("two_goats", "half_goat")
+NO_ANIMAL = ("empty", "person", "things")
 SAMPLE = Path(__file__).resolve().parents[2] / "edge" / "samples"
 
 
@@ -101,7 +100,7 @@ def scene_row(kind: str, scores: Sequence[Score], taken: Callable[[Score], bool]
 
 
 def not_one(one: Score) -> bool:
-    return max(one.scene.get("part", 0.0), one.scene.get("several", 0.0)) > NOTICED
+    return max(one.scene.get("part", 0.0), one.scene.get("several", 0.0)) > NOT_ONE_AT
 
 
 def quantisation(rounded: Sequence[Score], exact: Sequence[Score]) -> str:

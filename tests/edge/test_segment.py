@@ -94,7 +94,7 @@ def labels_with_goat(left: int, top: int, right: int, bottom: int) -> np.ndarray
 
 
 def closer(labels: np.ndarray) -> Frame | None:
-    return closer_frame(labels, whole_frame((1600, 1200), INPUT), (1600, 1200), INPUT)
+    return closer_frame(labels, whole_frame((1600, 1200), INPUT), INPUT)
 
 
 def test_the_closer_look_holds_the_whole_goat_with_a_margin() -> None:
