@@ -27,7 +27,7 @@ import numpy as np
 from edge.geometry import SURE
 from edge.images import read_picture
 from edge.records import VIEWS, Picture, Pixels
-from edge.segment import NO_GOAT_AT, Segmenter, new_interpreter, read_card
+from edge.segment import Segmenter, new_interpreter, read_card
 from models_tflite.training import dataset, labels, tables
 from models_tflite.training.dataset import DatasetError, SimulatedPicture
 from models_tflite.training.labels import Photograph
@@ -206,7 +206,7 @@ def choose_threshold(goats: Sequence[Score], others: Sequence[Score]) -> tuple[f
 
 
 def taken_for_goat(one: Score, confidence: float) -> bool:
-    return one.confidence >= confidence and one.scene.get("none", 0.0) <= NO_GOAT_AT
+    return one.confidence >= confidence
 
 
 def write_threshold(path: Path, value: float, reason: str) -> None:
