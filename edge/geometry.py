@@ -21,11 +21,13 @@ Marks = Mapping[str, Landmark]
 
 NO_MARKS: Marks = {}
 # A landmark that is pointed at with less confidence than this is looked for on the outline alone.
-SURE = 0.5
+SURE = 0.3
 FRONT_MARKS = ("poll", "chest_front", "withers", "shoulder_left", "shoulder_right")
 REAR_MARKS = ("rump", "tail_root", "rump_left", "rump_right")
 # Withers and croup are the highest points within this share of the picture's width around where they are pointed at.
 AROUND_MARK = 0.006
+# The outline's own withers and croup stand within this share of the distance between the two marks.
+NEAR_MARK = 0.15
 
 # A head smaller than this share of the goat is a speck, not a head.
 SMALLEST_HEAD = 0.01
@@ -161,16 +163,25 @@ def side_landmarks(mask: Pixels, marks: Marks = NO_MARKS) -> dict[str, Point]:
     else:
         mirrored = left_facing_landmarks(np.ascontiguousarray(mask[:, ::-1]))
         points = {name: (mask.shape[1] - 1 - x, y) for name, (x, y) in mirrored.items()}
-    return points | marked_landmarks(mask, sure(marks))
+    return corrected(mask, points, sure(marks))
 
 
-def marked_landmarks(mask: Pixels, points: Mapping[str, Point]) -> dict[str, Point]:
-    """withers and rump on the back where they are pointed at; the poll, which ears and horns hide, as pointed at."""
+def corrected(mask: Pixels, points: Mapping[str, Point], marked: Mapping[str, Point]) -> dict[str, Point]:
+    """The points of the outline, where need be moved to where they are pointed at.
+
+    On the back the outline's own point stays unless it is far from the mark: of photographs it is the better one. The
+    poll, which ears and horns hide, lies where it is pointed at.
+    """
     back, reach = back_line(mask), AROUND_MARK * mask.shape[1]
-    found = {name: points[name] for name in ("poll",) if name in points}
-    for name in ("withers", "rump"):
-        if name in points:
-            x, y = points[name]
+    found = dict(points) | {name: marked[name] for name in ("poll",) if name in marked}
+    near = (
+        NEAR_MARK * abs(marked["withers"][0] - marked["rump"][0])
+        if {"withers", "rump"} <= marked.keys()
+        else 0
+    )
+    for name in {"withers", "rump"} & marked.keys():
+        x, y = marked[name]
+        if name not in points or abs(points[name][0] - x) > near:
             found[name] = highest(back, x - reach, x + reach) or (x, y)
     return found
 

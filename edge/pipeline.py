@@ -15,7 +15,7 @@ from edge.errors import CaptureError, MeasureError, PictureError, StageError
 from edge.images import decode
 from edge.measure import Look, measure
 from edge.records import Capture, Picture, Revision, utc_now
-from edge.segment import NOTICED, Segmenter
+from edge.segment import NOT_ONE_AT, Segmenter
 from edge.store import Store
 
 # What the network may see instead of one whole goat.
@@ -145,7 +145,7 @@ def look_at(view: str, picture: Picture, segmenter: Segmenter, calibration: Cali
         advice = advise("nobody_there", view)
         return Look(view, segmentation, None, f"no goat was found in the {view} picture", advice)
     for scene, (code, reason) in NOT_ONE_GOAT.items():
-        if segmentation.scene.get(scene, 0.0) > NOTICED:
+        if segmentation.scene.get(scene, 0.0) > NOT_ONE_AT:
             return Look(view, segmentation, None, f"{reason} the {view} picture", advise(code, view))
     try:
         scale = calibration.scale_for(view, picture.full_size, picture.size)

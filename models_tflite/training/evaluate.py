@@ -27,7 +27,7 @@ import numpy as np
 from edge.geometry import SURE
 from edge.images import read_picture
 from edge.records import VIEWS, Picture, Pixels
-from edge.segment import NOTICED, Segmenter, new_interpreter, read_card
+from edge.segment import Segmenter, new_interpreter, read_card
 from models_tflite.training import dataset, labels, tables
 from models_tflite.training.dataset import DatasetError, SimulatedPicture
 from models_tflite.training.labels import Photograph
@@ -190,7 +190,7 @@ def kind_of(one: Score) -> str:
 
 
 def choose_threshold(goats: Sequence[Score], others: Sequence[Score]) -> tuple[float, str]:
-    """The lowest confidence that keeps 99 % of goat-less pictures out, and the figures as its reason."""
+    """The lowest confidence that keeps 99 % of pictures without an animal out, and the figures as its reason."""
     steps = np.round(np.arange(LOWEST_CONFIDENCE, 0.96, 0.05), 2)
     taken = [float(np.mean([taken_for_goat(one, step) for one in others])) for step in steps]
     fits = [float(step) for step, share in zip(steps, taken, strict=True) if share <= FALSE_ALARMS]
@@ -199,14 +199,14 @@ def choose_threshold(goats: Sequence[Score], others: Sequence[Score]) -> tuple[f
     wrong = float(np.mean([taken_for_goat(one, value) for one in others]))
     reason = (
         f"lowest step of 0.05 from {LOWEST_CONFIDENCE} up that takes at most {FALSE_ALARMS:.0%} of "
-        f"{len(others)} pictures without a goat for one ({wrong:.1%}); "
+        f"{len(others)} pictures without an animal for a goat ({wrong:.1%}); "
         f"keeps {kept:.1%} of {len(goats)} goats never trained on"
     )
     return value, reason
 
 
 def taken_for_goat(one: Score, confidence: float) -> bool:
-    return one.confidence >= confidence and one.scene.get("none", 0.0) <= NOTICED
+    return one.confidence >= confidence
 
 
 def write_threshold(path: Path, value: float, reason: str) -> None:
@@ -273,7 +273,8 @@ def unseen_tables(
 ) -> dict[str, str]:
     """What the simulated pictures say; writes the threshold and the failures where asked."""
     goats = [one for one in simulated if kind_of(one) == "goat" and not np.isnan(one.iou)]
-    others = [one for one in simulated if kind_of(one) in tables.NO_GOAT]
+    # A dog has the outline of an animal: no confidence in outlines keeps it out, only the scene does.
+    others = [one for one in simulated if kind_of(one) in tables.NO_ANIMAL]
     value, reason = choose_threshold([*photographs, *goats], others)
     if options.choose_threshold:
         write_threshold(options.model, value, reason)

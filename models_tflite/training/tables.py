@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import time
@@ -13,11 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from edge.records import VIEWS, Picture
-from edge.segment import NOTICED, Segmenter
+from edge.segment import NOT_ONE_AT, Segmenter
 from models_tflite.training.score import JUDGED, Score, mean_of, median_of
 
-NO_GOAT = ("empty", "person", "dog", "things")
-NOT_ONE = ("two_goats", "half_goat")
+NO_ANIMAL = ("empty", "person", "things")
 SAMPLE = Path(__file__).resolve().parents[2] / "edge" / "samples"
 
 
@@ -61,22 +59,27 @@ def simulated(scores: Sequence[Score]) -> str:
     """Means and, because a few are lost altogether, medians by view; landmarks as medians."""
     head = header(
         *("view", "pictures", "IoU goat", "median", "IoU head", "outline px", "median"),
-        *("withers cm", "rump cm", "poll cm"),
+        *("withers cm: height, place", "rump cm: height, place", "poll cm: height, place"),
     )
     return "\n".join([head, *(simulated_row(view, scores) for view in VIEWS)])
 
 
 def simulated_row(view: str, scores: Sequence[Score]) -> str:
     of_view = [one for one in scores if one.view == view]
-    marks = [
-        number(median_of(one.off_cm[mark] for one in of_view if mark in one.off_cm), 1) for mark in JUDGED
-    ]
+    marks = [mark_cell(mark, of_view) for mark in JUDGED]
     ious, outlines = [one.iou for one in of_view], [one.outline_px for one in of_view]
     return row(
         *(view, str(len(of_view)), number(mean_of(ious)), number(median_of(ious))),
         number(mean_of(one.iou_head for one in of_view)),
         *(number(mean_of(outlines), 1), number(median_of(outlines), 1), *marks),
     )
+
+
+def mark_cell(mark: str, scores: Sequence[Score]) -> str:
+    """Medians of how far off a landmark's height and its place are, cm."""
+    height = median_of(abs(one.height_cm[mark]) for one in scores if mark in one.height_cm)
+    place = median_of(one.off_cm[mark] for one in scores if mark in one.off_cm)
+    return "–" if np.isnan(place) else f"{height:.1f}, {place:.1f}"
 
 
 def scenes(scores: Sequence[Score], taken: Callable[[Score], bool]) -> str:
@@ -101,7 +104,7 @@ def scene_row(kind: str, scores: Sequence[Score], taken: Callable[[Score], bool]
 
 
 def not_one(one: Score) -> bool:
-    return max(one.scene.get("part", 0.0), one.scene.get("several", 0.0)) > NOTICED
+    return max(one.scene.get("part", 0.0), one.scene.get("several", 0.0)) > NOT_ONE_AT
 
 
 def quantisation(rounded: Sequence[Score], exact: Sequence[Score]) -> str:
@@ -148,15 +151,15 @@ def peak_mb() -> float:
     views = [
         part for view in VIEWS for part in (f"--{view}", str(SAMPLE / "captures" / "goat_1" / f"{view}.jpg"))
     ]
+    # Not ru_maxrss, which begins with what the process had that started it.
     program = (
-        "import json, resource, sys; from edge.cli import main; code = main(sys.argv[1:]);"
-        "print(json.dumps([code, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss]), file=sys.stderr)"
+        "import pathlib, sys; from edge.cli import main; main(sys.argv[1:]);"
+        "print(pathlib.Path('/proc/self/status').read_text().split('VmHWM:')[1].split()[0], file=sys.stderr)"
     )
     command = [sys.executable, "-c", program, "measure", *views, "--json"]
     command += ["--calibration", str(SAMPLE / "calibration.json")]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    _, kilobytes = json.loads(done.stderr.strip().splitlines()[-1])
-    return float(kilobytes) / 1000
+    return float(done.stderr.strip().splitlines()[-1]) / 1000
 
 
 def median_ms(action: Callable[[], object], repeats: int = 15) -> float:

@@ -434,7 +434,11 @@ def main() -> None:
     if (options.out / "checkpoint.pt").exists():
         run.restore(options.out / "checkpoint.pt")
     train(run, source, options)
-    finish(run, options.out, {**about, "steps": run.step, "simulated": len(source.simulated)})
+    finish(
+        run,
+        options.out,
+        {**about, "steps": run.step, "simulated": len({one.image for one in source.simulated})},
+    )
 
 
 if __name__ == "__main__":

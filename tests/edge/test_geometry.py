@@ -67,8 +67,8 @@ def pointed_at(confidence: float = 0.9, **points: tuple[float, float]) -> dict[s
     return {name: Landmark(x, y, confidence) for name, (x, y) in points.items()}
 
 
-def test_where_the_network_points_the_height_is_read_off_the_outline() -> None:
-    marks = pointed_at(withers=(300.0, 260.0), rump=(500.0, 150.0), poll=(150.0, 130.0))
+def test_far_from_where_the_network_points_the_height_is_read_off_the_outline_there() -> None:
+    marks = pointed_at(withers=(320.0, 260.0), rump=(450.0, 150.0), poll=(150.0, 130.0))
     points = side_landmarks(goat_outline(), marks)
     for name in ("withers", "rump"):
         assert points[name][0] == pytest.approx(marks[name].x, abs=6)
@@ -76,8 +76,15 @@ def test_where_the_network_points_the_height_is_read_off_the_outline() -> None:
     assert points["poll"] == (150.0, 130.0)
 
 
+def test_near_where_the_network_points_the_outlines_own_point_stays() -> None:
+    own = side_landmarks(goat_outline())
+    marks = pointed_at(withers=(own["withers"][0] + 8, 210.0), rump=(own["rump"][0] - 8, 205.0))
+    points = side_landmarks(goat_outline(), marks)
+    assert (points["withers"], points["rump"]) == (own["withers"], own["rump"])
+
+
 def test_an_unsure_network_changes_nothing() -> None:
-    marks = pointed_at(0.2, withers=(300.0, 260.0), rump=(480.0, 150.0), poll=(10.0, 10.0))
+    marks = pointed_at(0.1, withers=(300.0, 260.0), rump=(480.0, 150.0), poll=(10.0, 10.0))
     assert side_landmarks(goat_outline(), marks) == side_landmarks(goat_outline())
 
 

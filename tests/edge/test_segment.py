@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -94,7 +95,7 @@ def labels_with_goat(left: int, top: int, right: int, bottom: int) -> np.ndarray
 
 
 def closer(labels: np.ndarray) -> Frame | None:
-    return closer_frame(labels, whole_frame((1600, 1200), INPUT), (1600, 1200), INPUT)
+    return closer_frame(labels, whole_frame((1600, 1200), INPUT), INPUT)
 
 
 def test_the_closer_look_holds_the_whole_goat_with_a_margin() -> None:
@@ -168,7 +169,7 @@ def test_every_bundled_goat_is_found_in_every_view(segmenter: Segmenter, goat: s
     picture = read_picture(SAMPLES / "captures" / goat / f"{view}.jpg")
     segmentation = segmenter.segment(picture, view)
     assert segmentation.mask.shape == picture.rgb.shape[:2]
-    assert {0, 1} <= set(np.unique(segmentation.mask)) <= {0, 1, 2}
+    assert set(np.unique(segmentation.mask)) == {0, 1, 2}
     assert segmenter.finds_goat(segmentation)
 
 
@@ -182,7 +183,8 @@ def test_pictures_of_something_else_have_no_goat(segmenter: Segmenter) -> None:
     noise = np.random.default_rng(1).integers(0, 255, (480, 640, 3), np.uint8)
     stripes = np.zeros_like(noise)
     stripes[:, ::40], stripes[::40] = 255, 128
-    for rgb in (noise, np.zeros_like(noise), np.full_like(noise, 255), stripes):
+    blob = cv2.ellipse(np.full_like(noise, 90), (320, 240), (150, 90), 0, 0, 360, (190, 150, 110), -1)
+    for rgb in (noise, np.zeros_like(noise), np.full_like(noise, 255), stripes, blob):
         assert not segmenter.finds_goat(segmenter.segment(Picture(rgb, (640, 480)), "side"))
 
 

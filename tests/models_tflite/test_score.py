@@ -52,7 +52,7 @@ def test_a_ledger_goes_on_after_half_a_line(tmp_path):
     path = tmp_path / "scores.jsonl"
     Ledger(path).once("one", lambda: Score("one", "side", "7", 0.5, {"none": 0.1}, iou=0.75))
     with path.open("a") as lines:
-        lines.write('{"key": "two", "na')
+        lines.write('\n{"key": "two", "na')
     again = Ledger(path)
     assert again.once("one", lambda: pytest.fail("made again")).iou == 0.75
     assert again.once("two", lambda: Score("two", "top", "8", 0.1, {})).view == "top"
@@ -61,8 +61,8 @@ def test_a_ledger_goes_on_after_half_a_line(tmp_path):
 def test_the_threshold_keeps_pictures_without_a_goat_out():
     goats = [Score("g", "side", "goat s", 0.95, {"none": 0.0})] * 50
     blobs = [Score("n", "side", "empty s", 0.62, {"none": 0.1})] * 5
-    said_none = [Score("n", "side", "empty s", 0.99, {"none": 0.9})] * 45
-    value, reason = evaluate.choose_threshold(goats, blobs + said_none)
+    unseen = [Score("n", "side", "empty s", 0.02, {"none": 0.9})] * 45
+    value, reason = evaluate.choose_threshold(goats, blobs + unseen)
     assert value == pytest.approx(0.65)
     assert "50 pictures" in reason
 
