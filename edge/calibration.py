@@ -36,7 +36,7 @@ SHORTEST_STICK_PX = 20
 
 # Where a camera's scale is taken, world cm, and its one standard deviation as a fraction: lens and tilt over a goat.
 STICKS_CM = {
-    "side": ((0.0, 0.0, 20.0), (0.0, 0.0, 70.0)),
+    "side": ((0.0, 0.0, 0.0), (0.0, 0.0, 60.0)),
     "top": ((-30.0, 0.0, 0.0), (30.0, 0.0, 0.0)),
     "front": ((0.0, -20.0, 45.0), (0.0, 20.0, 45.0)),
 }
@@ -133,7 +133,7 @@ class Calibration:
 
 
 def scale_in_the_middle(view: str, camera: CameraModel) -> PlainScale:
-    """What a stick in the middle of the crate would give: upright for side, across for front, on the floor for top.
+    """What a stick in the middle of the crate would give: upright on the floor for side, across for front, on the floor for top.
 
     It has a plain scale's doubts: what the camera knows of perspective is left unused.
     """
