@@ -133,7 +133,7 @@ class Calibration:
 
 
 def scale_in_the_middle(view: str, camera: CameraModel) -> PlainScale:
-    """What a stick in the middle of the crate would give: upright on the floor for side, across for front, on the floor for top.
+    """What a stick in the middle of the crate would give: upright on the floor, across (front), on the floor (top).
 
     It has a plain scale's doubts: what the camera knows of perspective is left unused.
     """
