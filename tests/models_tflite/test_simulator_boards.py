@@ -42,6 +42,6 @@ def test_the_boards_corners_are_where_the_true_camera_sees_them(renderer: Render
         places = BOARD.corners_cm()[found.ids]
         flat = np.column_stack([places, np.zeros(len(places)), np.ones(len(places))])
         off = found.corners_px - camera.project((flat @ pose.T)[:, :3])
-        # A shadow's edge may move some corners; a board drawn elsewhere would move them all.
+        # A shadow's edge may move some corners; a board drawn half a pixel elsewhere would move them all.
         assert np.median(np.linalg.norm(off, axis=1)) < 0.35
-        assert np.abs(np.median(off, axis=0)).max() < 0.2
+        assert np.abs(np.median(off, axis=0)).max() < 0.35
