@@ -5,7 +5,7 @@ Board frame: origin at the printed top left corner of the pattern, X to the prin
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import cv2
 import numpy as np
@@ -44,22 +44,13 @@ class Edges:
 
 
 @dataclass(frozen=True, slots=True)
-class Board:
-    """A ChArUco board as printed and glued."""
-
-    columns: int = 7
-    rows: int = 5
-    square_cm: float = 5.6
-    marker_cm: float = 4.2
-    dictionary: str = "DICT_5X5_100"
-    margin_x_cm: float = 1.4
-    margin_y_cm: float = 0.85
-    panel_cm: float = 0.4
+class Board(BoardConfig):
+    """A ChArUco board as printed and glued: what [board] says of it, and where everything on it is."""
 
     @classmethod
     def configured(cls, config: BoardConfig) -> Board:
         """The board of the [board] table; raises ConfigError where no such board can be printed."""
-        board = cls(**{name: getattr(config, name) for name in cls.__slots__})
+        board = cls(**asdict(config))
         have = len(board.markers.bytesList)
         if board.marker_count > have:
             raise ConfigError(

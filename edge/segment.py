@@ -23,12 +23,14 @@ SHIPPED_MODEL = Path(__file__).resolve().parent.parent / "models_tflite" / "goat
 THREADS = 2
 # A goat behind a beam falls into parts; anything much smaller than its largest part is something else.
 SMALLEST_PART = 0.1
-# How probable it must be that a picture shows a part of a goat or several before that is believed. Of 492 simulated
-# goats that no training saw, 1.0 % were refused for it (MODEL_CARD.md).
+# How probable it must be that a picture shows a part of a goat or several before that is believed; how often that is
+# right and wrong is in MODEL_CARD.md.
 NOT_ONE_AT = 0.3
 CLASSES = 3
-# Classes come at half the input's size, FINE x FINE of them in each cell of the network's finest features.
+# Classes come at 1 / FINE of the input's size, FINE x FINE of them in each cell of the network's finest features.
 FINE = 2
+# What the station asks of a model's scenes.
+SCENES = ("none", "one", "part", "several")
 # What the closer look leaves around the goat, as a share of its box on each side.
 CLOSE_MARGIN = 0.1
 # How much the first look still has to say where the second one looked.
@@ -74,6 +76,13 @@ class ModelCard:
     scenes: tuple[str, ...]
     min_confidence: float
     min_area_fraction: float
+
+    def __post_init__(self) -> None:
+        if set(self.scenes) != set(SCENES):
+            raise ValueError(f"output.scenes: must be {', '.join(SCENES)}")
+        alone = [name for name in self.landmarks if other_hand(name) not in self.landmarks]
+        if alone:
+            raise ValueError(f"output.landmarks: {alone[0]} without {other_hand(alone[0])}")
 
     def as_document(self) -> dict[str, Any]:
         return {"name": self.name, "version": self.version, "sha256": self.sha256}
@@ -358,7 +367,7 @@ def softmax(logits: Floats, axis: int) -> Floats:
 
 def inside(glance: Glance) -> Floats:
     """The classes' logits where the frame shows the picture, not the grey around it."""
-    left, top, right, bottom = (edge // 2 for edge in glance.frame.inside)
+    left, top, right, bottom = (edge // FINE for edge in glance.frame.inside)
     return glance.classes[top:bottom, left:right]
 
 
@@ -407,7 +416,7 @@ def find_landmarks(glance: Glance, names: Sequence[str]) -> dict[str, Landmark]:
     """Where most of each landmark's map lies together, to a fraction of a cell; each with its confidence."""
     height, width, count = glance.landmarks.shape
     shares = softmax(glance.landmarks.reshape(-1, count), axis=0).reshape(height, width, count)
-    cell_px = glance.classes.shape[1] * 2 / width
+    cell_px = glance.classes.shape[1] * FINE / width
     around = 2 * AROUND_PEAK + 1
     found = {}
     for index, name in enumerate(names):

@@ -238,7 +238,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         "--failures", action="store_true", help=f"draw the worst pictures into {FAILURES.name}"
     )
     parser.add_argument("--write-card", action="store_true")
-    parser.add_argument("--ledger", type=Path, help="file of scores already made")
+    parser.add_argument(
+        "--ledger", type=Path, help="file of scores already made; a new one after a change of the code"
+    )
     return parser.parse_args(arguments)
 
 

@@ -83,14 +83,17 @@ def mark_cell(mark: str, scores: Sequence[Score]) -> str:
 
 
 def scenes(scores: Sequence[Score], taken: Callable[[Score], bool]) -> str:
-    """By what the crate holds: how often a goat is found, and how often half a goat or several are said.
+    """By what the crate holds: how often a picture is taken for one whole goat, or a part or several are said.
 
-    A station has three cameras: it notices what one of them notices.
+    At a station nothing is noticed only where all three pictures are taken for one whole goat.
     """
     by_kind: dict[str, list[Score]] = defaultdict(list)
     for one in scores:
         by_kind[one.group.split(" ", 1)[0]].append(one)
-    head = header("the crate holds", "pictures", "taken for one whole goat", "stations", "all views do")
+    head = header(
+        *("the crate holds", "pictures", "taken for one whole goat", "a part or several said"),
+        *("stations", "nothing noticed"),
+    )
     return "\n".join([head, *(scene_row(kind, found, taken) for kind, found in sorted(by_kind.items()))])
 
 
@@ -99,8 +102,11 @@ def scene_row(kind: str, scores: Sequence[Score], taken: Callable[[Score], bool]
     for one in scores:
         stations[one.group].append(taken(one) and not not_one(one))
     each = [found for station in stations.values() for found in station]
-    all_views = [all(station) for station in stations.values()]
-    return row(kind, str(len(each)), f"{np.mean(each):.1%}", str(len(stations)), f"{np.mean(all_views):.1%}")
+    said = np.mean([taken(one) and not_one(one) for one in scores])
+    unnoticed = np.mean([all(station) for station in stations.values()])
+    return row(
+        *(kind, str(len(each)), f"{np.mean(each):.1%}", f"{said:.1%}", str(len(stations)), f"{unnoticed:.1%}")
+    )
 
 
 def not_one(one: Score) -> bool:

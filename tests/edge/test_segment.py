@@ -154,6 +154,23 @@ def test_a_model_whose_outputs_are_not_those_of_its_card_is_refused(model: Path)
         Segmenter.load(model)
 
 
+@pytest.mark.parametrize(
+    ("there", "instead", "says"),
+    [
+        ('"none", ', '"nobody", ', "output.scenes: must be none, one, part, several"),
+        ('"rump_left", ', '"croup", ', "output.landmarks: rump_right without rump_left"),
+    ],
+)
+def test_a_card_that_the_station_could_not_read_its_answers_by_is_refused(
+    model: Path, there: str, instead: str, says: str
+) -> None:
+    text = model.read_text()
+    assert there in text
+    model.write_text(text.replace(there, instead))
+    with pytest.raises(ConfigError, match=says):
+        Segmenter.load(model)
+
+
 def test_specks_are_dropped_and_large_parts_kept() -> None:
     mask = np.zeros((100, 100), np.uint8)
     mask[10:50, 10:50], mask[60:90, 60:90], mask[95, 95] = 1, 2, 1

@@ -73,7 +73,7 @@ def test_a_station_notices_what_one_of_its_views_notices():
 
     scores = [one("a", 0.9), one("a", 0.1), one("b", 0.2), one("b", 0.3)]
     table = tables.scenes(scores, lambda score: True)
-    assert "| half_goat | 4 | 75.0% | 2 | 50.0% |" in table
+    assert "| half_goat | 4 | 75.0% | 25.0% | 2 | 50.0% |" in table
 
 
 def test_the_table_of_photographs_has_a_row_for_each_and_a_mean_for_each_view():
