@@ -82,38 +82,22 @@ class PlainScale:
         }
 
 
-ViewCalibration = PlainScale | CameraModel
+Ruler = PlainScale | CameraModel
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
     """A calibration file as read: immutable, known by its content."""
 
-    views: Mapping[str, ViewCalibration]
+    views: Mapping[str, Ruler]
     created_at: str
     sha256: str
 
-    def scale_for(self, view: str, full_size: tuple[int, int], size: tuple[int, int]) -> PlainScale:
-        """The scale of a view for a picture taken at full_size, at its working size.
+    def ruler_for(self, view: str, full_size: tuple[int, int], size: tuple[int, int]) -> Ruler:
+        """The camera or the scale of a view for a picture taken at full_size, at its working size.
 
-        A calibrated camera gives the scale that it has in the middle of the crate. Raises MeasureError where the
-        calibration has no such view, or was made on pictures of another size.
+        Raises MeasureError where the calibration has no such view, or was made on pictures of another size.
         """
-        entry = self.view_for(view, full_size)
-        scale = scale_in_the_middle(view, entry) if isinstance(entry, CameraModel) else entry
-        return scale.at_size(size)
-
-    def camera_for(self, view: str, full_size: tuple[int, int], size: tuple[int, int]) -> CameraModel:
-        """The camera of a view for a picture taken at full_size, at its working size; raises MeasureError."""
-        camera = self.view_for(view, full_size)
-        if isinstance(camera, PlainScale):
-            raise MeasureError(
-                f"the {view} view has a plain scale only", f"run `goatdev calibrate camera {view} ...`"
-            )
-        return camera.at_size(size)
-
-    def view_for(self, view: str, full_size: tuple[int, int]) -> ViewCalibration:
-        """What the file has for a view; raises MeasureError where that is nothing, or for another picture size."""
         entry = self.views.get(view)
         if entry is None:
             hint = f"run `goatdev calibrate camera {view} ...` or `goatdev calibrate scale {view} ...`"
@@ -122,7 +106,7 @@ class Calibration:
             made, given = ("{}x{}".format(*size) for size in (entry.picture_size, full_size))
             message = f"the {view} calibration was made on pictures of {made}, this one is {given}"
             raise MeasureError(message, f"calibrate the {view} view again with pictures of this camera")
-        return entry
+        return entry.at_size(size)
 
     def as_document(self) -> dict[str, Any]:
         return {
@@ -143,7 +127,7 @@ def scale_in_the_middle(view: str, camera: CameraModel) -> PlainScale:
     return PlainScale(camera.picture_size, length_px / length_cm, CAMERA_SCALE_SIGMA, 0.0, floor_y_px)
 
 
-def kind_of(entry: ViewCalibration) -> str:
+def kind_of(entry: Ruler) -> str:
     return "camera" if isinstance(entry, CameraModel) else "scale"
 
 
@@ -213,7 +197,7 @@ def read_calibration(path: Path) -> Calibration:
         ) from None
 
 
-def read_view(entry: Mapping[str, Any], view: str, path: Path) -> ViewCalibration:
+def read_view(entry: Mapping[str, Any], view: str, path: Path) -> Ruler:
     if view not in VIEWS:
         raise ConfigError(f"{path}: {view}: unknown view", f"known: {', '.join(VIEWS)}")
     if entry["kind"] == "camera":
@@ -242,7 +226,7 @@ def is_possible(scale: PlainScale) -> bool:
     return positive and all(map(math.isfinite, numbers))
 
 
-def write_view(path: Path, view: str, entry: ViewCalibration) -> None:
+def write_view(path: Path, view: str, entry: Ruler) -> None:
     """Add or replace one view in a calibration file, durably; the other views stay."""
     views = dict(read_calibration(path).views) if path.exists() else {}
     views[view] = entry

@@ -87,7 +87,7 @@ def require_calibrated(pictures: Mapping[str, Picture], calibration: Calibration
     errors = []
     for view, picture in pictures.items():
         try:
-            calibration.scale_for(view, picture.full_size, picture.size)
+            calibration.ruler_for(view, picture.full_size, picture.size)
         except MeasureError as error:
             errors.append(error)
     if len(errors) == len(pictures):

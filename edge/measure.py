@@ -20,7 +20,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from edge.advice import advise
-from edge.calibration import DISTANCE_SIGMA, PlainScale
+from edge.calibration import DISTANCE_SIGMA, PlainScale, Ruler, scale_in_the_middle
+from edge.camera import CameraModel
 from edge.geometry import (
     Point,
     Trunk,
@@ -90,11 +91,11 @@ TOP_REASONS = {
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One view as it comes to be measured: an outline and its scale, or the reason why there is none."""
+    """One view as it comes to be measured: an outline and what measures it, or the reason why there is none."""
 
     view: str
     segmentation: Segmentation | None = None
-    scale: PlainScale | None = None
+    ruler: Ruler | None = None
     reason: str = ""
     advice: Advice | None = None
 
@@ -156,7 +157,7 @@ def measure(looks: Mapping[str, Look]) -> Findings:
 def read_view(look: Look, earlier: Mapping[str, ViewResult]) -> ViewResult:
     """Measure one view; the side view comes first, for the top view needs to know how tall the animal is."""
     traits = [trait.name for trait in TRAITS if trait.views == (look.view,)]
-    if look.segmentation is None or look.scale is None:
+    if look.segmentation is None or look.ruler is None:
         confidence = look.segmentation.confidence if look.segmentation else 0.0
         advice = [look.advice] if look.advice else []
         warnings = tuple(one.code for one in advice)
@@ -164,7 +165,8 @@ def read_view(look: Look, earlier: Mapping[str, ViewResult]) -> ViewResult:
             Reading(look.view, confidence, warnings=warnings), {}, dict.fromkeys(traits, look.reason), advice
         )
     readers = {"side": read_side, "top": read_top, "front": read_front}
-    return readers[look.view](look.segmentation, look.scale, earlier)
+    scale = scale_in_the_middle(look.view, look.ruler) if isinstance(look.ruler, CameraModel) else look.ruler
+    return readers[look.view](look.segmentation, scale, earlier)
 
 
 # Heights.

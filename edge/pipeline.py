@@ -139,7 +139,7 @@ def examine(
 
 
 def look_at(view: str, picture: Picture, segmenter: Segmenter, calibration: Calibration) -> Look:
-    """Find the goat in one picture and the scale that holds for it, or say what is missing."""
+    """Find the goat in one picture and what measures it, or say what is missing."""
     segmentation = segmenter.segment(picture, view)
     if not segmenter.finds_goat(segmentation):
         advice = advise("nobody_there", view)
@@ -148,7 +148,7 @@ def look_at(view: str, picture: Picture, segmenter: Segmenter, calibration: Cali
         if segmentation.scene.get(scene, 0.0) > NOT_ONE_AT:
             return Look(view, segmentation, None, f"{reason} the {view} picture", advise(code, view))
     try:
-        scale = calibration.scale_for(view, picture.full_size, picture.size)
+        ruler = calibration.ruler_for(view, picture.full_size, picture.size)
     except MeasureError as error:
         return Look(view, segmentation, None, str(error), advise("not_calibrated", view, str(error)))
-    return Look(view, segmentation, scale)
+    return Look(view, segmentation, ruler)

@@ -211,7 +211,7 @@ def measured_height(
     goat: Golden, outlines: Mapping[str, Segmentation], calibration: Calibration
 ) -> Measurement:
     looks = {
-        view: Look(view, outlines[view], calibration.scale_for(view, picture.full_size, picture.size))
+        view: Look(view, outlines[view], calibration.ruler_for(view, picture.full_size, picture.size))
         for view, picture in goat.pictures.items()
     }
     return next(one for one in measure(looks).measurements if one.trait == HEIGHT)

@@ -41,7 +41,7 @@ EDGE_MAY_IMPORT = {
     "cameras": {"cameras.rig", "cameras.simulated", "errors"},
     "store": {"document", "errors", "records", "schema"},
     "outbox": {"records", "store"},
-    "measure": {"advice", "calibration", "geometry", "records"},
+    "measure": {"advice", "calibration", "camera", "geometry", "records"},
     "shelf": {"durable", "errors", "locks", "records"},
     "selftest": {"calibration", "errors", "images", "measure", "records", "segment"},
     "models": {"config", "errors", "records", "segment", "selftest", "shelf"},

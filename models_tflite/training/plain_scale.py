@@ -64,7 +64,7 @@ def look(view: str, shown: Shown, calibration: Calibration, segmenter: Segmenter
     picture, mask = shown[view]
     if segmenter is not None:
         return look_at(view, Picture(picture, SIZE), segmenter, calibration)
-    return ViewLook(view, Segmentation(view, mask, 1.0), calibration.scale_for(view, SIZE, SIZE))
+    return ViewLook(view, Segmentation(view, mask, 1.0), calibration.ruler_for(view, SIZE, SIZE))
 
 
 def measured(number: int, segmenter: Segmenter | None) -> Errors:

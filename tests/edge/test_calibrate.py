@@ -11,10 +11,10 @@ import pytest
 
 from edge.board import Board
 from edge.calibrate import calibrate_camera, refuse_impossible
-from edge.calibration import read_calibration
+from edge.calibration import PlainScale, read_calibration
 from edge.camera import CameraModel
 from edge.cli import main
-from edge.errors import CalibrationRefused, MeasureError
+from edge.errors import CalibrationRefused
 from models_tflite.training.simulator.station import look
 from tests.edge.photographs import SIZE, Photographer, camera_at, write
 
@@ -253,14 +253,10 @@ def test_the_command_adds_one_view_and_says_how_good_it_is(side: Session, tmp_pa
     read = read_calibration(into)
     assert read.as_document()["kinds"] == {"side": "camera", "top": "scale"}
     assert json.loads(into.read_text())["format"] == 2
-    camera = read.camera_for("side", SIZE, SIZE)
+    camera = read.ruler_for("side", SIZE, SIZE)
+    assert isinstance(camera, CameraModel)
     assert camera.position_cm == pytest.approx([6, 150, 62], abs=1.0)
-    scale = read.scale_for("side", SIZE, SIZE)
-    (_, y_floor), (_, y_withers) = camera.project(np.array([(0.0, 0.0, 0.0), (0.0, 0.0, 60.0)]))
-    assert scale.floor_y_px == pytest.approx(y_floor)
-    assert (y_floor - y_withers) / scale.px_per_cm == pytest.approx(60, abs=1.0)
-    with pytest.raises(MeasureError, match="has a plain scale only"):
-        read.camera_for("top", (640, 480), (640, 480))
+    assert isinstance(read.ruler_for("top", (640, 480), (640, 480)), PlainScale)
 
 
 def test_json_is_one_document(side: Session, tmp_path: Path, capsys) -> None:

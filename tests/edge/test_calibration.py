@@ -40,11 +40,11 @@ def test_a_calibration_for_another_picture_size_is_refused(tmp_path: Path) -> No
     path = tmp_path / "calibration.json"
     write_view(path, "side", scale_from_stick((0, 0), (0, 400), 50, (640, 480)))
     calibration = read_calibration(path)
-    assert calibration.scale_for("side", (640, 480), (640, 480)).px_per_cm == pytest.approx(8, abs=1e-4)
+    assert calibration.ruler_for("side", (640, 480), (640, 480)).px_per_cm == pytest.approx(8, abs=1e-4)
     with pytest.raises(MeasureError, match="made on pictures of 640x480, this one is 1600x1200"):
-        calibration.scale_for("side", (1600, 1200), (1600, 1200))
+        calibration.ruler_for("side", (1600, 1200), (1600, 1200))
     with pytest.raises(MeasureError, match="top view is not calibrated"):
-        calibration.scale_for("top", (640, 480), (640, 480))
+        calibration.ruler_for("top", (640, 480), (640, 480))
 
 
 @pytest.mark.parametrize(

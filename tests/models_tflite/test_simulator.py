@@ -19,6 +19,7 @@ from models_tflite.training.simulator.goat import Build, Coat, Stance, draw_buil
 from models_tflite.training.simulator.render import Animal, Renderer, Scene
 from models_tflite.training.simulator.samples import LIGHT, LOOK
 from models_tflite.training.simulator.simulate import finished_goats, goat_samples, picture_size, simulate
+from models_tflite.training.simulator.stage import KINDS, draw_kind, draw_station
 from models_tflite.training.simulator.station import Camera, look, standing
 from models_tflite.training.simulator.truth import measure_truth
 
@@ -132,3 +133,12 @@ def test_a_picture_size_is_width_x_height() -> None:
     assert picture_size("512x384") == (512, 384)
     with pytest.raises(Exception, match="WIDTHxHEIGHT"):
         picture_size("512")
+
+
+def test_every_skull_has_a_poll() -> None:
+    """A large skull with lop ears and long hair, whose mesh has no vertex near the crown, once had none."""
+    rng = np.random.default_rng([31, 25, 1])
+    build = draw_build(np.random.default_rng([31, 25]))
+    posed = pose_goat(build, draw_stance(rng))
+    station = draw_station(rng, draw_kind(rng, tuple(KINDS)), build, posed, (448, 336))
+    assert station.truth and 0.3 < station.truth.traits["head_height_cm"] / build.withers_cm < 1.8

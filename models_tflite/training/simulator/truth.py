@@ -126,5 +126,8 @@ def poll(body: Floats, skull: Skull) -> Vector:
     """The top of the skull between the ears, cm."""
     face, left, _ = ((body - skull.centre) @ skull.axes / skull.size).T
     away = np.linalg.norm(body - skull.centre, axis=1) / skull.size
-    top = body[(np.abs(left) < 0.15) & (face > -0.25) & (face < 0.15) & (away < 0.4)]
+    between_ears = (np.abs(left) < 0.15) & (face > -0.25) & (face < 0.15)
+    # On a large skull with long hair no vertex may lie nearer than that.
+    near = away < max(0.4, 1.1 * away[between_ears].min())
+    top = body[between_ears & near]
     return np.asarray(top[np.argmax(top[:, 2])], dtype=float)
