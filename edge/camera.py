@@ -86,6 +86,15 @@ class CameraModel:
         )
         return np.asarray(pixels.reshape(-1, 2))
 
+    def slopes(self, points_world: Points) -> Points:
+        """How the pixels of world points (N, 3) move with PARAMETERS: (N, 2, 15)."""
+        turn, shift = self.parameters()[INTRINSICS:].reshape(2, 3)
+        world = np.asarray(points_world, dtype=float).reshape(-1, 1, 3)
+        _, by = cv2.projectPoints(world, turn, shift, self.camera_matrix, self.distortion)
+        # OpenCV's order is turn, shift, focal lengths, centre, distortion.
+        ordered = np.hstack([by[:, 6:10], by[:, 10:15], by[:, 0:6]])
+        return np.asarray(ordered.reshape(-1, 2, len(PARAMETERS)))
+
     def rays(self, points_px: Points) -> tuple[Points, Points]:
         """The camera's place (3,) cm and the unit directions (N, 3) in the world in which it sees pixels (N, 2)."""
         bent = (np.asarray(points_px, dtype=float) - self.camera_matrix[:2, 2]) / np.diag(self.camera_matrix)[

@@ -148,14 +148,15 @@ class Stance:
         return self.hind_x - self.fore_x
 
 
-def side_landmarks(mask: Pixels, marks: Marks = NO_MARKS) -> dict[str, Point]:
+def side_landmarks(mask: Pixels, marks: Marks = NO_MARKS, way: str | None = None) -> dict[str, Point]:
     """withers, rump, poll, fore_hoof and hind_hoof of a goat seen from the side, as far as they can be found.
 
     mask     (H, W)  0 background, 1 body, 2 head
     marks    where the network points
+    way      "left" or "right" where it is known which way the goat faces
     returns  name -> (x, y), px
     """
-    way = facing(mask, marks)
+    way = way or facing(mask, marks)
     if way is None:
         return {}
     if way == "left":

@@ -165,6 +165,7 @@ class Segmentation:
     confidence  0..1, that the mask shows one goat
     landmarks   name -> where the network points, its left and right as the animal has them
     scene       "none", "one", "part", "several" -> probability that the picture shows so much of goats
+    grain_px    working px for each pixel that the network looked at: its outline is no finer
     """
 
     view: str
@@ -172,6 +173,7 @@ class Segmentation:
     confidence: float
     landmarks: Mapping[str, Landmark] = field(default_factory=dict)
     scene: Mapping[str, float] = field(default_factory=dict)
+    grain_px: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -177,6 +177,7 @@ class Segmenter:
             goat_confidence(inside(glance)) * (1 - self.no_goat(first, glance)),
             find_landmarks(glance, self.card.landmarks),
             dict(zip(self.card.scenes, map(float, first.scene), strict=True)),
+            1 / glance.frame.enlarged,
         )
 
     def finds_goat(self, segmentation: Segmentation) -> bool:
