@@ -156,15 +156,15 @@ def side_landmarks(mask: Pixels, marks: Marks = NO_MARKS, way: str | None = None
     way      "left" or "right" where it is known which way the goat faces
     returns  name -> (x, y), px
     """
-    way = way or facing(mask, marks)
+    way, marked = way or facing(mask, marks), sure(marks)
     if way is None:
         return {}
     if way == "left":
-        points = left_facing_landmarks(mask)
+        points = left_facing_landmarks(mask, "poll" not in marked)
     else:
-        mirrored = left_facing_landmarks(np.ascontiguousarray(mask[:, ::-1]))
+        mirrored = left_facing_landmarks(np.ascontiguousarray(mask[:, ::-1]), "poll" not in marked)
         points = {name: (mask.shape[1] - 1 - x, y) for name, (x, y) in mirrored.items()}
-    return corrected(mask, points, sure(marks))
+    return corrected(mask, points, marked)
 
 
 def corrected(mask: Pixels, points: Mapping[str, Point], marked: Mapping[str, Point]) -> dict[str, Point]:
@@ -187,9 +187,9 @@ def corrected(mask: Pixels, points: Mapping[str, Point], marked: Mapping[str, Po
     return found
 
 
-def left_facing_landmarks(mask: Pixels) -> dict[str, Point]:
+def left_facing_landmarks(mask: Pixels, with_poll: bool = True) -> dict[str, Point]:
     """The side landmarks of a goat whose head is at the left."""
-    points = {"poll": find_poll(mask)}
+    points = {"poll": find_poll(mask) if with_poll else None}
     stance = find_stance(mask)
     if stance is not None:
         back = back_line(mask)
@@ -366,37 +366,81 @@ class Trunk:
 
 def find_trunk(mask: Pixels, marks: Marks = NO_MARKS) -> Trunk | None:
     """The trunk of a goat seen from above: the body without the neck, tail and head."""
-    rows, columns = np.nonzero(mask == Label.BODY)
-    if len(rows) < SMALLEST_GOAT_PX**2:
+    body = mask == Label.BODY
+    area = int(np.count_nonzero(body))
+    if area < SMALLEST_GOAT_PX**2:
         return None
-    points = np.column_stack([columns, rows]).astype(float)
-    head = np.argwhere(mask == Label.HEAD)[:, ::-1].astype(float)
+    moments, head = moments_of(body), mask == Label.HEAD
     forward = heading(marks)
-    if len(head) >= SMALLEST_HEAD * len(points):
-        forward = np.asarray(head.mean(axis=0) - points.mean(axis=0))
-    trunk = cut_across(points, forward)
+    if np.count_nonzero(head) >= SMALLEST_HEAD * area:
+        forward = moments_of(head).centre - moments.centre
+    # The outermost pixels of every section are on the outline, so the others need not be looked at.
+    outline = outline_pixels(body)
+    trunk = cut_across(outline, moments, forward)
     # The neck may be turned: look again along the axis of the trunk alone.
     for _ in range(2):
-        inside = (points - trunk.centre) @ trunk.along
-        points = points[(inside >= trunk.stations[0]) & (inside <= trunk.stations[-1])]
-        if len(points) < SMALLEST_GOAT_PX**2:
+        if trunk is None:
             return None
-        trunk = cut_across(points, forward)
+        inside = (outline - trunk.centre) @ trunk.along
+        outline = outline[(inside >= trunk.stations[0]) & (inside <= trunk.stations[-1])]
+        moments = moments_between(trunk)
+        if moments.area < SMALLEST_GOAT_PX**2:
+            return None
+        trunk = cut_across(outline, moments, forward)
     return trunk
 
 
-def cut_across(points: Floats, forward: Floats | None) -> Trunk:
-    """Cut a set of body pixels (N, 2) across its principal axis, one station per pixel of length.
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """A region's area (px), centre (2,) and covariance (2, 2), px."""
 
+    area: float
+    centre: Floats
+    covariance: Floats
+
+
+def moments_of(region: npt.NDArray[np.bool_]) -> Moments:
+    found = cv2.moments(region.astype(np.uint8), binaryImage=True)
+    area = found["m00"]
+    covariance = np.array([[found["mu20"], found["mu11"]], [found["mu11"], found["mu02"]]]) / area
+    return Moments(area, np.array([found["m10"], found["m01"]]) / area, covariance)
+
+
+def moments_between(trunk: Trunk) -> Moments:
+    """Of all that lies between both edges of a trunk."""
+    s, widths, middle = trunk.stations, trunk.widths + 1, (trunk.left + trunk.right) / 2
+    area = float(widths.sum())
+    mean_s, mean_w = (float(widths @ values) / area for values in (s, middle))
+    off_s, off_w = s - mean_s, middle - mean_w
+    across_all = float(widths @ off_w**2 + (widths**3).sum() / 12)
+    together = float(widths @ (off_s * off_w))
+    own = np.array([[float(widths @ off_s**2), together], [together, across_all]]) / area
+    across = np.array([-trunk.along[1], trunk.along[0]])
+    frame = np.column_stack([trunk.along, across])
+    return Moments(area, trunk.centre + frame @ (mean_s, mean_w), frame @ own @ frame.T)
+
+
+def outline_pixels(region: npt.NDArray[np.bool_]) -> Floats:
+    """Points (N, 2) along the outer borders of a region, less than a pixel apart."""
+    contours, _ = cv2.findContours(region.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    closed = [contour[:, 0].astype(float) for contour in contours]
+    return np.concatenate([part for one in closed for part in (one, (one + np.roll(one, 1, axis=0)) / 2)])
+
+
+def cut_across(outline: Floats, moments: Moments, forward: Floats | None) -> Trunk | None:
+    """Cut a region across its principal axis, one station per pixel of length; None where nothing is left of it.
+
+    outline  (N, 2) pixels of its border
     forward  (2,) roughly towards the head, or None where nothing tells
     """
-    centre = points.mean(axis=0)
-    _, vectors = np.linalg.eigh(np.cov((points - centre).T))
+    _, vectors = np.linalg.eigh(moments.covariance)
     along = vectors[:, 1]
     if forward is not None and forward @ along < 0:
         along = -along
     across = np.array([-along[1], along[0]])
-    s, w = (points - centre) @ along, (points - centre) @ across
+    s, w = (outline - moments.centre) @ along, (outline - moments.centre) @ across
+    if len(s) < SMALLEST_GOAT_PX:
+        return None
     index = np.round(s - s.min()).astype(int)
     left, right = np.full(index.max() + 1, np.inf), np.full(index.max() + 1, -np.inf)
     np.minimum.at(left, index, w)
@@ -405,8 +449,10 @@ def cut_across(points: Floats, forward: Floats | None) -> Trunk:
     full = (right - left) > 0.55 * np.nanmax(np.where(np.isfinite(right), right - left, np.nan))
     first, last = int(np.argmax(full)), len(full) - int(np.argmax(full[::-1]))
     keep = np.isfinite(left[first:last])
+    if np.count_nonzero(keep) < SMALLEST_GOAT_PX:
+        return None
     return Trunk(
-        *(centre, along, stations[first:last][keep], left[first:last][keep], right[first:last][keep]),
+        *(moments.centre, along, stations[first:last][keep], left[first:last][keep], right[first:last][keep]),
         knows_front=forward is not None,
     )
 

@@ -15,6 +15,9 @@ VIEWS = ("side", "top", "front")
 
 Pixels = npt.NDArray[np.uint8]
 Points = npt.NDArray[np.float64]
+Softness = npt.NDArray[np.float32]
+# A softness holds for squares of so many pixels.
+SOFTNESS_PX = 8
 
 
 class Label:
@@ -165,7 +168,8 @@ class Segmentation:
     confidence  0..1, that the mask shows one goat
     landmarks   name -> where the network points, its left and right as the animal has them
     scene       "none", "one", "part", "several" -> probability that the picture shows so much of goats
-    grain_px    working px for each pixel that the network looked at: its outline is no finer
+    softness    (ceil(H / 8), ceil(W / 8))  px that an outline there moves if the network is off by one logit;
+                None where the outline is exact
     """
 
     view: str
@@ -173,7 +177,7 @@ class Segmentation:
     confidence: float
     landmarks: Mapping[str, Landmark] = field(default_factory=dict)
     scene: Mapping[str, float] = field(default_factory=dict)
-    grain_px: float = 1.0
+    softness: Softness | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.errors import ConfigError
-from edge.records import Label, Landmark, Picture, Pixels, Segmentation
+from edge.records import SOFTNESS_PX, Label, Landmark, Picture, Pixels, Segmentation
 
 Floats = npt.NDArray[np.float32]
 
@@ -39,6 +39,8 @@ FIRST_LOOK_SHARE = 0.3
 SMALLEST_GOAT = 0.03
 # Only where it shows the goat larger by this factor.
 WORTH_A_SECOND_LOOK = 1.1
+# No outline is taken to be softer than this, px.
+SOFTEST_PX = 30.0
 # Cells on each side of a landmark map's peak that count as the peak.
 AROUND_PEAK = 3
 
@@ -170,14 +172,17 @@ class Segmenter:
         glance = self.look(picture.rgb, nearer) if nearer else first
         if nearer:
             left, top, right, bottom = nearer.crop
-            mask[top:bottom, left:right] = label_pixels(blended(first, glance), nearer.size)
+            logits = blended(first, glance)
+            mask[top:bottom, left:right] = label_pixels(logits, nearer.size)
+        else:
+            logits = inside(first)
         return Segmentation(
             view,
             keep_large_parts(mask),
             goat_confidence(inside(glance)) * (1 - self.no_goat(first, glance)),
             find_landmarks(glance, self.card.landmarks),
             dict(zip(self.card.scenes, map(float, first.scene), strict=True)),
-            1 / glance.frame.enlarged,
+            softness(logits, glance.frame, picture.size),
         )
 
     def finds_goat(self, segmentation: Segmentation) -> bool:
@@ -411,6 +416,22 @@ def label_pixels(logits: Floats, size: tuple[int, int]) -> Pixels:
         labels[other > best] = label
         cv2.max(best, other, dst=best)
     return labels
+
+
+def softness(logits: Floats, frame: Frame, size: tuple[int, int]) -> Floats:
+    """How far the outline of the goat moves if the logits of a frame are off by one, as in `Segmentation`, px.
+
+    Where the logits fall steeply from goat to background the network knows to the pixel where the outline runs.
+    """
+    goat = np.ascontiguousarray(logits[..., 1:].max(axis=2) - logits[..., 0], np.float32)
+    steepness = np.hypot(cv2.Sobel(goat, -1, 1, 0, scale=1 / 8), cv2.Sobel(goat, -1, 0, 1, scale=1 / 8))
+    cell_px = frame.size[0] / goat.shape[1]
+    soft_px = cell_px / np.maximum(steepness, cell_px / SOFTEST_PX)
+    left, top, right, bottom = (round(edge / SOFTNESS_PX) for edge in frame.crop)
+    whole = np.full([-(-side // SOFTNESS_PX) for side in size[::-1]], SOFTEST_PX, np.float32)
+    here = whole[top:bottom, left:right]
+    here[:] = cv2.resize(soft_px, here.shape[::-1], interpolation=cv2.INTER_AREA)
+    return whole
 
 
 def find_landmarks(glance: Glance, names: Sequence[str]) -> dict[str, Landmark]:

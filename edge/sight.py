@@ -29,6 +29,7 @@ class Sight:
     by_px    (N, 3, 2)  how `ways` change by a shift of the pixel, per px
     """
 
+    view: str
     camera: CameraModel
     places: Mapping[str, slice]
     pixels: Points
@@ -37,7 +38,7 @@ class Sight:
     by_px: Points
 
     @classmethod
-    def of(cls, camera: CameraModel, groups: Mapping[str, Points]) -> Sight:
+    def of(cls, view: str, camera: CameraModel, groups: Mapping[str, Points]) -> Sight:
         """groups  name -> (n, 2) px"""
         places, first = dict[str, slice](), 0
         for name, points in groups.items():
@@ -47,7 +48,7 @@ class Sight:
         beside = [pixels, pixels + np.array([1, 0]), pixels + np.array([0, 1])]
         origin, ways = camera.rays(np.concatenate(beside))
         here, right, below = ways.reshape(3, -1, 3)
-        return cls(camera, places, pixels, origin, here, np.stack([right - here, below - here], axis=2))
+        return cls(view, camera, places, pixels, origin, here, np.stack([right - here, below - here], axis=2))
 
     def __contains__(self, name: str) -> bool:
         return name in self.places

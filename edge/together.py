@@ -15,7 +15,7 @@ import numpy as np
 from edge.camera import CameraModel
 from edge.lengths import Length, Readout, quadrature
 from edge.outline import FRONT_TRAIT, SIDE_TRAITS, TOP_TRAITS, Outline, facing_other_way
-from edge.records import Line, Points
+from edge.records import SOFTNESS_PX, Line, Points, Softness
 from edge.sight import Sight, at_height, on_upright_plane
 from edge.standing import BELIEF_SIGMAS, DEFAULT, Beliefs, Solved, solve, solve_again
 from edge.traces import traces_of
@@ -28,9 +28,9 @@ SOLVED_AS = {
     "body_length_cm": "length",
     "heart_girth_cm": "girth",
 }
-# One standard deviation of where an outline runs, in pixels of the look in which the network drew it, and never less
-# than half a pixel of the picture.
-OUTLINE_SIGMA_GRAINS = {"side": 0.6, "top": 0.8, "front": 1.0}
+# One standard deviation of the network's error, in logits: times how far a logit moves the outline it is the outline's
+# own. No outline is better than this many pixels.
+LOGITS_SIGMA = {"side": 2.0, "top": 2.5, "front": 3.0}
 LEAST_OUTLINE_SIGMA_PX = 0.5
 # How much a vote of the front view on where the animal faces counts against one of the others.
 FRONT_VOTE = 0.4
@@ -65,13 +65,13 @@ def by_cameras(
     for view, outline in seen.items():
         traces = traces_of(outline)
         if traces:
-            sights[view] = Sight.of(cameras[view], traces)
+            sights[view] = Sight.of(view, cameras[view], traces)
     if not sights:
         return Readout(), seen
     if "top" in sights and "left" in sights["top"]:
         sights["top"] = left_as_the_animal_has_it(sights["top"], forwards or 1)
     best = solve(sights, forwards or 1)
-    spreads = spread_of(sights, best, {view: one.segmentation.grain_px for view, one in seen.items()})
+    spreads = spread_of(sights, best, {view: one.segmentation.softness for view, one in seen.items()})
     lengths, views = {}, {}
     for trait, name in SOLVED_AS.items():
         if name in best.lengths:
@@ -134,10 +134,12 @@ def left_as_the_animal_has_it(top: Sight, forwards: int) -> Sight:
 # Doubts.
 
 
-def spread_of(sights: Mapping[str, Sight], best: Solved, grains_px: Mapping[str, float]) -> dict[str, float]:
+def spread_of(
+    sights: Mapping[str, Sight], best: Solved, softness: Mapping[str, Softness | None]
+) -> dict[str, float]:
     """Name of a length -> its one standard deviation by all that is in doubt, cm."""
     squares = dict.fromkeys(best.lengths, 0.0)
-    for changed in [*moved_outlines(sights, grains_px), *moved_cameras(sights, best)]:
+    for changed in [*moved_outlines(sights, softness), *moved_cameras(sights, best)]:
         add_squares(squares, best, solve_again({**sights, **changed}, best))
     for beliefs in other_beliefs():
         add_squares(squares, best, solve_again(sights, best, beliefs))
@@ -149,17 +151,30 @@ def add_squares(squares: dict[str, float], best: Solved, other: Solved) -> None:
         squares[name] += (other.lengths.get(name, value) - value) ** 2
 
 
-def moved_outlines(sights: Mapping[str, Sight], grains_px: Mapping[str, float]) -> Iterator[dict[str, Sight]]:
+def moved_outlines(
+    sights: Mapping[str, Sight], softness: Mapping[str, Softness | None]
+) -> Iterator[dict[str, Sight]]:
     """Each view with one edge of its outline farther out by one standard deviation."""
     for view, sight in sights.items():
-        sigma = max(OUTLINE_SIGMA_GRAINS[view] * grains_px[view], LEAST_OUTLINE_SIGMA_PX)
         for names, way in EDGES[view].items():
             shift = np.zeros_like(sight.pixels)
             for name in names:
                 if name in sight:
-                    shift[sight.places[name]] = sigma * np.asarray(way)
+                    shift[sight.places[name]] = np.asarray(way) * outline_sigma_px(
+                        sight, name, softness[view]
+                    )
             if shift.any():
                 yield {view: sight.shifted(outwards(sight, names, shift) if view == "top" else shift)}
+
+
+def outline_sigma_px(sight: Sight, name: str, softness: Softness | None) -> float:
+    """One standard deviation of where a part of an outline runs, px."""
+    if softness is None:
+        return LEAST_OUTLINE_SIGMA_PX
+    at = (sight.pixels[sight.places[name]] / SOFTNESS_PX).astype(int)
+    rows, columns = (np.clip(at[:, axis], 0, softness.shape[1 - axis] - 1) for axis in (1, 0))
+    soft_px = float(np.median(softness[rows, columns]))
+    return max(LOGITS_SIGMA[sight.view] * soft_px, LEAST_OUTLINE_SIGMA_PX)
 
 
 # view -> the parts of its outline that are off together, and which way is out, px; from above it is across the trunk.
