@@ -46,6 +46,7 @@ def create_app(config: Config) -> Flask:
     app.register_error_handler(HTTPException, http_failed)
     app.context_processor(template_names)
     app.template_filter("cm")(words.cm)
+    app.template_filter("ratio")(words.ratio)
     app.template_filter("percent")(words.percent)
     app.template_filter("local")(words.local_time)
     return app

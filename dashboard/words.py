@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from edge.records import TRAITS, Capture, Measurement, Revision, Status, StoredImage, Trait
+from edge.records import ALL_TRAITS, TRAITS, Capture, Measurement, Revision, Status, StoredImage, Trait
 
 # Read at three metres: heights first, then widths.
 KEY_TRAITS = {
@@ -70,7 +70,8 @@ def verdict(capture: Capture) -> Outcome:
 
 def reasons(revision: Revision) -> tuple[str, ...]:
     """Why traits are missing, each reason once."""
-    found = dict.fromkeys(one.reason for one in revision.measurements if one.reason)
+    asked = {trait.name for trait in TRAITS}
+    found = dict.fromkeys(one.reason for one in revision.measurements if one.reason and one.trait in asked)
     return sentences(*found)
 
 
@@ -105,7 +106,7 @@ def key_measurements(capture: Capture) -> Iterator[tuple[str, Measurement | None
 
 def all_measurements(capture: Capture) -> Iterator[tuple[Trait, Measurement]]:
     found = {one.trait: one for one in measurements_of(capture)}
-    return ((trait, found[trait.name]) for trait in TRAITS if trait.name in found)
+    return ((trait, found[trait.name]) for trait in ALL_TRAITS if trait.name in found)
 
 
 def measurements_of(capture: Capture) -> Iterable[Measurement]:
@@ -122,6 +123,10 @@ def pictures(capture: Capture) -> Iterator[Shown]:
 
 def cm(value: float | None) -> str:
     return NOT_MEASURED if value is None else f"{value:.1f}"
+
+
+def ratio(value: float | None) -> str:
+    return NOT_MEASURED if value is None else f"{value:.2f}"
 
 
 def percent(share: float) -> str:

@@ -13,19 +13,30 @@ from dataclasses import dataclass
 from edge.advice import advise
 from edge.calibration import PlainScale, Ruler
 from edge.camera import CameraModel
-from edge.lengths import Readout, quadrature
+from edge.lengths import Length, Readout, quadrature
 from edge.outline import Outline, read_outline
 from edge.plain import by_plain_scales
-from edge.records import TRAITS, VIEWS, Advice, Line, Measurement, Reading, Segmentation, Trait
+from edge.records import ESTIMATES, TRAITS, VIEWS, Advice, Line, Measurement, Reading, Segmentation, Trait
 from edge.together import by_cameras
 
 COVERAGE_95 = 1.96
 # Kids to bucks, with room to spare: beyond it the outline is not a goat's.
-PLAUSIBLE_CM = {"height": (20.0, 130.0), "width": (6.0, 70.0)}
+PLAUSIBLE_CM = {
+    "height": (20.0, 130.0),
+    "width": (6.0, 70.0),
+    "length": (20.0, 170.0),
+    "girth": (25.0, 200.0),
+}
+# ratio -> the two traits it is made of.
+RATIOS = {
+    "condition_index": ("body_width_cm", "withers_height_cm"),
+    "rump_waist_ratio": ("rump_width_cm", "waist_width_cm"),
+}
 # Withers and rump of a standing goat differ by less than this factor.
 WITHERS_TO_RUMP = 1.3
 UNEQUAL_ENDS = "the outline is not that of a standing goat: withers and rump do not fit together"
 NOT_SEEN = "not enough of the goat is seen to say"
+NOT_ESTIMATED = "calibrated side and top cameras that see the whole trunk are needed to estimate it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +77,9 @@ def measure(looks: Mapping[str, Look]) -> Findings:
     body, disagreement = best_body_width(single)
     readings = tuple(reading_of(looks[view], outlines.get(view), found) for view in VIEWS if view in looks)
     advice = [one for view in VIEWS if view in looks for one in advice_of(looks[view], outlines.get(view))]
-    return Findings((*single, body), readings, tuple(advice + disagreement))
+    measured = (*single, body)
+    estimates = [estimated(trait, measured, found) for trait in ESTIMATES]
+    return Findings((*measured, *estimates), readings, tuple(advice + disagreement))
 
 
 def without_unequal_ends(found: Readout) -> Readout:
@@ -88,11 +101,39 @@ def finished(
     if reason is not None:
         return Measurement(name, (view,), reason=reason)
     length, confidence = found.lengths[name], outlines[view].segmentation.confidence
-    least, most = PLAUSIBLE_CM["height" if "height" in name else "width"]
-    if not (math.isfinite(length.cm) and math.isfinite(length.sigma_cm) and least <= length.cm <= most):
+    if not is_plausible(name, length):
         return Measurement(name, (view,), reason=f"{length.cm:.1f} cm is not plausible for a goat")
     views = found.views.get(name, (view,))
     return Measurement(name, views, length.cm, COVERAGE_95 * length.sigma_cm, round(confidence, 3))
+
+
+def is_plausible(trait: str, length: Length) -> bool:
+    least, most = next(limits for kind, limits in PLAUSIBLE_CM.items() if kind in trait)
+    return math.isfinite(length.cm) and math.isfinite(length.sigma_cm) and least <= length.cm <= most
+
+
+def estimated(trait: Trait, measured: Iterable[Measurement], found: Readout) -> Measurement:
+    """A length that no view shows whole, or the ratio of two measured ones."""
+    values = {one.trait: one for one in measured}
+    if trait.name in RATIOS:
+        return ratio(trait, *(values[name] for name in RATIOS[trait.name]))
+    length = found.lengths.get(trait.name)
+    if length is None or not is_plausible(trait.name, length):
+        return Measurement(trait.name, trait.views, reason=NOT_ESTIMATED)
+    confidence = min((one.confidence for one in values.values() if one.value is not None), default=0.0)
+    return Measurement(trait.name, trait.views, length.cm, COVERAGE_95 * length.sigma_cm, confidence)
+
+
+def ratio(trait: Trait, part: Measurement, whole: Measurement) -> Measurement:
+    """Their doubts are taken to be independent; what they share makes the ratio better than that."""
+    missing = [one for one in (part, whole) if not one.value or not one.u95]
+    if missing:
+        return Measurement(trait.name, trait.views, reason=missing[0].reason or NOT_SEEN)
+    assert part.value and whole.value and part.u95 and whole.u95
+    value = part.value / whole.value
+    u95 = value * math.hypot(part.u95 / part.value, whole.u95 / whole.value)
+    views = tuple(view for view in VIEWS if view in {*part.views, *whole.views})
+    return Measurement(trait.name, views, value, u95, min(part.confidence, whole.confidence))
 
 
 def reason_against(

@@ -30,11 +30,12 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Trait:
-    """What is measured, and from which views."""
+    """What is measured, and from which views; a ratio has no unit."""
 
     name: str
     views: tuple[str, ...]
     title: str
+    unit: str = "cm"
 
 
 TRAITS = (
@@ -48,6 +49,14 @@ TRAITS = (
     Trait("body_width_front_cm", ("front",), "Body width from the front"),
     Trait("body_width_cm", ("top", "front"), "Body width"),
 )
+# What follows from the traits, or is inferred where no camera sees it whole; never a reason to press again.
+ESTIMATES = (
+    Trait("body_length_cm", ("side", "top"), "Body length (estimated)"),
+    Trait("heart_girth_cm", ("side", "top"), "Heart girth (estimated)"),
+    Trait("condition_index", ("side", "top", "front"), "Condition index (body width / withers)", ""),
+    Trait("rump_waist_ratio", ("top",), "Rump / waist", ""),
+)
+ALL_TRAITS = TRAITS + ESTIMATES
 
 
 class Status(StrEnum):
@@ -235,10 +244,12 @@ class Revision:
     @property
     def verdict(self) -> str:
         """good: all that this station's views can give; look again: some of it; take again: nothing."""
-        if all(one.value is None for one in self.measurements):
+        asked = {trait.name for trait in TRAITS}
+        measured = [one for one in self.measurements if one.trait in asked]
+        if all(one.value is None for one in measured):
             return "take again"
         views = {reading.view for reading in self.readings}
-        missing = [one for one in self.measurements if one.value is None and views >= set(one.views)]
+        missing = [one for one in measured if one.value is None and views >= set(one.views)]
         return "look again" if missing or self.advice else "good"
 
 

@@ -16,6 +16,8 @@ from edge.records import Points
 
 # Errors of a calibration that move no point by more than this share of what the largest one does are left out.
 SMALLEST_SHARE = 0.05
+# Where animals are, more or less.
+MIDDLE_CM = np.array([0.0, 0.0, 40.0])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,6 +52,11 @@ class Sight:
         here, right, below = ways.reshape(3, -1, 3)
         return cls(view, camera, places, pixels, origin, here, np.stack([right - here, below - here], axis=2))
 
+    @property
+    def looks_into_the_crate(self) -> bool:
+        """Whether the animal is before the camera at all."""
+        return float((MIDDLE_CM - self.origin) @ self.camera.direction) > 0
+
     def __contains__(self, name: str) -> bool:
         return name in self.places
 
@@ -76,6 +83,8 @@ class Sight:
         values, modes = np.linalg.eigh(self.camera.covariance)
         strength = np.sqrt(np.clip(values, 0, None))
         slopes = self.camera.slopes(points_cm).reshape(2 * len(points_cm), -1)
+        if not np.all(np.isfinite(slopes)):
+            return []
         # The strongest combinations of what the camera is unsure of, as far as these points feel them.
         left, sizes, _ = np.linalg.svd(slopes @ (modes * strength), full_matrices=False)
         felt = sizes > SMALLEST_SHARE * max(sizes[0], 1e-12)
@@ -102,4 +111,4 @@ def crossing(origins: Points, ways: Points, weights: Points) -> Points:
     units = ways / np.linalg.norm(ways, axis=1, keepdims=True)
     across = np.eye(3) - units[:, :, None] * units[:, None, :]
     weighted = weights[:, None, None] * across
-    return np.asarray(np.linalg.solve(weighted.sum(axis=0), np.einsum("nij,nj->i", weighted, origins)))
+    return np.asarray(np.linalg.pinv(weighted.sum(axis=0)) @ np.einsum("nij,nj->i", weighted, origins))

@@ -42,6 +42,8 @@ TYPICAL_TRUNK_LENGTH = 1.01
 TYPICAL_WIDTH = 0.374
 # Rump and shoulder are looked for in these shares of the trunk from above.
 REAR_SHARE, FRONT_SHARE = 0.3, 0.6
+# Fewer sections are no trunk.
+FEWEST_SECTIONS = 12
 # The axis is the line through the middles of these sections (shares of them, rear to front).
 AXIS_FROM = (0.2, 0.8)
 # What stands out of the trunk's edge over less than this length, by more than this share of the half width, is a leg.
@@ -133,6 +135,7 @@ class Solved:
               length, girth
     """
 
+    sights: Mapping[str, Sight]
     plane: Plane
     back: Back
     profile: Profile | None
@@ -154,6 +157,11 @@ def solve(sights: Mapping[str, Sight], forwards: int, beliefs: Beliefs = DEFAULT
 
 def solve_again(sights: Mapping[str, Sight], near: Solved, beliefs: Beliefs = DEFAULT) -> Solved:
     """As `solve`, for what is only a little different: from there on, each name at the section where it was."""
+    stands_as_before = beliefs is DEFAULT and all(
+        sights.get(view) is near.sights.get(view) for view in ("side", "top")
+    )
+    if stands_as_before and near.profile is not None:
+        return solved(sights, near.plane, near.back, near.profile, near.sections, beliefs)
     plane = near.plane
     if not any(
         "left" in sights[view] and "right" in sights[view] for view in ("top", "front") if view in sights
@@ -194,7 +202,7 @@ def solved(
         lengths |= {f"{name}_width": 2 * float(profile.half[at]) for name, at in sections.items()}
     lengths |= front_width(front, plane, back, profile, sections.get("body"))
     lengths |= estimates(side, plane, back, profile)
-    return Solved(plane, back, profile, sections, lengths)
+    return Solved(sights, plane, back, profile, sections, lengths)
 
 
 def named_sections(profile: Profile | None, back: Back) -> dict[str, int]:
@@ -287,13 +295,15 @@ def highest_line(side: Sight, name: str, plane: Plane, radius: float) -> Points:
 # From above.
 
 
-def trunk_from_above(top: Sight, plane: Plane, back: Back, beliefs: Beliefs) -> tuple[Plane, Profile]:
-    """The sagittal plane through the middles of the sections, and the sections."""
+def trunk_from_above(top: Sight, plane: Plane, back: Back, beliefs: Beliefs) -> tuple[Plane, Profile | None]:
+    """The sagittal plane through the middles of the sections, and the sections; none where the rays do not meet any."""
     half_way = (top.rays("left") + top.rays("right")) / 2
     rough = plane.frame(at_height(top.origin, half_way, 0.64 * back.withers))
     widest = back.widest_at(rough[:, 0], beliefs)
     up = back.top_at(rough[:, 0]) - widest
     along, middle, half = sections(top, plane, widest, up)
+    if np.count_nonzero(np.isfinite(along + middle)) < len(along) or len(along) < FEWEST_SECTIONS:
+        return plane, None
     tilt, shift = straight_line(along, middle)
     turned = math.atan(tilt)
     # A point of the line, in the world; then the plane through it, turned by the same angle.

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge.records import TRAITS, Capture, Measurement, Revision
+from edge.records import ALL_TRAITS, Capture, Measurement, Revision
 
-TITLES = {trait.name: trait.title for trait in TRAITS}
+TITLES = {trait.name: trait.title for trait in ALL_TRAITS}
+UNITS = {trait.name: trait.unit for trait in ALL_TRAITS}
 
 
 def measurements_table(revision: Revision) -> str:
@@ -21,6 +22,8 @@ def measurement_row(one: Measurement, width: int) -> str:
     title = f"{TITLES[one.trait]:{width}}"
     if one.value is None:
         return f"{title}      –             {one.reason}"
+    if not UNITS[one.trait]:
+        return f"{title}  {one.value:6.2f} ± {one.u95:4.2f}      {' + '.join(one.views)}"
     return f"{title}  {one.value:6.1f} ± {one.u95:4.1f} cm   {' + '.join(one.views)}"
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from edge.camera import CameraModel
 from edge.lengths import Length, Readout, quadrature
 from edge.outline import FRONT_TRAIT, SIDE_TRAITS, TOP_TRAITS, Outline, facing_other_way
-from edge.records import SOFTNESS_PX, Line, Points, Softness
+from edge.records import SOFTNESS_PX, TRAITS, Line, Points, Softness
 from edge.sight import Sight, at_height, on_upright_plane
 from edge.standing import BELIEF_SIGMAS, DEFAULT, Beliefs, Solved, solve, solve_again
 from edge.traces import traces_of
@@ -47,7 +47,7 @@ PLACE_SIGMA_CM = {
     "body_length_cm": 2.0,
     "heart_girth_cm": 2.0,
 }
-NO_PLANE = "the calibrated views do not show enough of the goat"
+ASTRAY = "by its calibration the camera does not look into the crate: calibrate it again"
 
 
 def by_cameras(
@@ -66,8 +66,12 @@ def by_cameras(
         traces = traces_of(outline)
         if traces:
             sights[view] = Sight.of(view, cameras[view], traces)
+    astray = [view for view, sight in sights.items() if not sight.looks_into_the_crate]
+    for view in astray:
+        del sights[view]
+    reasons = {trait.name: ASTRAY for trait in TRAITS for view in astray if trait.views == (view,)}
     if not sights:
-        return Readout(), seen
+        return Readout(reasons=reasons), seen
     if "top" in sights and "left" in sights["top"]:
         sights["top"] = left_as_the_animal_has_it(sights["top"], forwards or 1)
     best = solve(sights, forwards or 1)
@@ -78,7 +82,7 @@ def by_cameras(
             sigma = quadrature(spreads[name], PLACE_SIGMA_CM[trait])
             lengths[trait] = Length(best.lengths[name], sigma, line_of(trait, best, sights))
             views[trait] = tuple(sights)
-    return Readout(lengths, views=views), seen
+    return Readout(lengths, reasons, views), seen
 
 
 # Which way it faces.

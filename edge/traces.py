@@ -112,11 +112,10 @@ def poll_trace(outline: Outline) -> Traces:
     if outline.view != "top":
         return {}
     rows, columns = np.nonzero(outline.mask == Label.HEAD)
-    if len(rows) < SMALLEST_HEAD_PX:
+    if len(rows) < SMALLEST_HEAD_PX or outline.trunk is None:
         return {}
     head = np.column_stack([columns, rows]).astype(float)
-    body_rows, body_columns = np.nonzero(outline.mask == Label.BODY)
-    way = head.mean(axis=0) - (body_columns.mean(), body_rows.mean())
+    way = head.mean(axis=0) - outline.trunk.centre
     far = head @ way
     near = head[far <= far.min() + NEAR_PART * (far.max() - far.min())]
     return {"poll": near.mean(axis=0)[None]}

@@ -74,7 +74,8 @@ def measured(number: int, segmenter: Segmenter | None) -> Errors:
     for shown, truth in goats(number):
         findings = measure({view: look(view, shown, calibration, segmenter) for view in VIEWS})
         for one in findings.measurements:
-            errors[one.trait].append((one, truth[one.trait]))
+            if one.trait in errors:
+                errors[one.trait].append((one, truth[one.trait]))
     return errors
 
 

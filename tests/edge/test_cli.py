@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from edge.cli import main
-from edge.records import TRAITS
+from edge.records import ALL_TRAITS
 from edge.segment import SHIPPED_MODEL
 from tests.conftest import CALIBRATION, SAMPLES, jpeg
 
@@ -40,7 +40,7 @@ def test_measure_prints_all_traits_of_three_views(capsys, tmp_path: Path) -> Non
     views = [part for view in ("side", "top", "front") for part in (f"--{view}", str(GOAT / f"{view}.jpg"))]
     document = measured(capsys, *views, "--goat", "Heidi", "--annotated", str(tmp_path / "out"))
     assert document["capture_id"] is None
-    assert list(document["measurements"]) == [trait.name for trait in TRAITS]
+    assert list(document["measurements"]) == [trait.name for trait in ALL_TRAITS]
     for one in document["measurements"].values():
         assert set(one) == {"value", "u95", "confidence", "views", "reason"}
         assert (one["value"] is None) == (one["reason"] is not None)

@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as arrays
 
 from edge.calibration import PlainScale, scale_from_stick
 from edge.measure import Findings, Look, measure
-from edge.records import TRAITS, Measurement, Pixels, Segmentation
+from edge.records import ALL_TRAITS, Measurement, Pixels, Segmentation
 from tests.conftest import goat_outline
 from tests.edge.test_geometry import trunk_from_above
 
@@ -55,7 +55,7 @@ def test_widths_hold_at_the_height_of_the_back_not_of_the_floor() -> None:
 
 def test_all_traits_are_always_listed_and_a_missing_view_is_a_reason() -> None:
     found = values(measure({"side": look("side", goat_outline(), SIDE_SCALE)}))
-    assert list(found) == [trait.name for trait in TRAITS]
+    assert list(found) == [trait.name for trait in ALL_TRAITS]
     assert found["waist_width_cm"].reason == "no top picture"
     assert found["body_width_cm"].reason
 
