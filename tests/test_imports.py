@@ -42,6 +42,8 @@ EDGE_MAY_IMPORT = {
     "store": {"document", "errors", "records", "schema"},
     "outbox": {"records", "store"},
     "measure": {"advice", "calibration", "camera", "geometry", "records"},
+    "burst": {"advice", "measure", "records"},
+    "shots": {"archive", "errors", "images", "records"},
     "shelf": {"durable", "errors", "locks", "records"},
     "selftest": {"calibration", "errors", "images", "measure", "records", "segment"},
     "models": {"config", "errors", "records", "segment", "selftest", "shelf"},
@@ -51,7 +53,7 @@ EDGE_MAY_IMPORT = {
 ASSEMBLY = {"pipeline", "app", "demo", "cli", "cli_calibrate", "cli_models"}
 
 # What loads the network or opens the cameras, which is the station's alone.
-HEAVY = {"segment", "cameras", "pipeline", "app", "measure", "geometry", "models", "selftest"}
+HEAVY = {"segment", "cameras", "pipeline", "app", "measure", "burst", "geometry", "models", "selftest"}
 
 # third-party package -> the modules that may import it
 DOORS = {
