@@ -36,18 +36,32 @@ def image_objects(entry: Entry, archive: Archive) -> Iterator[tuple[str, str, by
     """bucket, key and content of each image that the entry's document names."""
     for image in entry.images():
         try:
-            content = archive.read_named(entry.capture_id, image["view"], image["kind"], image["sha256"])
+            content = archive.read_named(
+                entry.capture_id, image["view"], image["kind"], image["sha256"], shot_of(image)
+            )
         except PictureError as error:
             raise DeliveryRefused(error.message, error.hint) from error
         yield *place_of(entry, image), content
 
 
 def place_of(entry: Entry, image: dict[str, Any]) -> tuple[str, str]:
-    """(bucket, key) of an image, as DESIGN 7 has it."""
+    """(bucket, key) of an image, as DESIGN 7 has it; what a view's later shots gave lies beside its first."""
     name = f"{entry.capture_id}_{image['view']}"
     if image["kind"] == "raw":
-        return "captures", f"captures/{entry.capture_id}/{name}.jpg"
+        later = "" if is_first_of_its_view(entry, image) else f"_{shot_of(image)}"
+        return "captures", f"captures/{entry.capture_id}/{name}{later}.jpg"
     return "processed", f"{folder_of(entry)}/{name}_annotated.jpg"
+
+
+def is_first_of_its_view(entry: Entry, image: dict[str, Any]) -> bool:
+    """The first shot that a camera gave is the picture of its view, also where that is not the burst's first."""
+    alike = [one for one in entry.images() if (one["view"], one["kind"]) == (image["view"], image["kind"])]
+    return shot_of(image) == min(map(shot_of, alike))
+
+
+def shot_of(image: dict[str, Any]) -> int:
+    """1 in documents from before there were bursts."""
+    return int(image.get("shot", 1))
 
 
 def folder_of(entry: Entry) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from flask import Blueprint, Response, send_from_directory
 
 from dashboard.context import archive, store
@@ -23,9 +26,13 @@ def image(capture_id: str, sha256: str) -> Response:
         archive().folder,
         row["path"],
         mimetype="image/jpeg",
-        download_name=f"{capture_id}_{row['view']}_{row['kind']}.jpg",
+        download_name=f"{capture_id}_{row['view']}_{row['kind']}{later_shot(row)}.jpg",
         etag=sha256,
         max_age=A_YEAR_S,
     )
     response.cache_control.immutable = True
     return response
+
+
+def later_shot(row: Mapping[str, Any]) -> str:
+    return f"_{row['shot']}" if row["kind"] == "raw" and row["shot"] > 1 else ""

@@ -14,8 +14,9 @@ from edge.store import Store
 
 # By content, so that an address always shows the same picture, also one of an earlier revision.
 IMAGE_BY_CONTENT = """
-SELECT path, view, kind FROM images
+SELECT path, view, kind, shot FROM images
 WHERE capture_id = ? AND sha256 = ?
+ORDER BY shot
 LIMIT 1
 """
 
@@ -60,16 +61,25 @@ def result_document(store: Store, capture: Capture) -> dict[str, Any]:
     return {
         **capture_document(capture),
         "image_urls": image_urls(capture),
+        "shot_urls": shot_urls(capture),
         "sync": Outbox(store).state_of(capture.id),
     }
 
 
 def image_urls(capture: Capture) -> dict[str, dict[str, str | None]]:
     """view -> address of the raw and the annotated picture, None for one that is not there."""
+    annotated = {image.view: image for image in capture.images_of("annotated")}
     urls: dict[str, dict[str, str | None]] = {}
-    for image in capture.images:
-        urls.setdefault(image.view, {"raw": None, "annotated": None})[image.kind] = image_url(capture, image)
+    for view in dict.fromkeys(image.view for image in capture.images):
+        found = {"raw": next(iter(capture.taken(view)), None), "annotated": annotated.get(view)}
+        urls[view] = {kind: image_url(capture, image) if image else None for kind, image in found.items()}
     return urls
+
+
+def shot_urls(capture: Capture) -> dict[str, list[str]]:
+    """view -> addresses of all its pictures as taken, first shot first."""
+    views = dict.fromkeys(image.view for image in capture.images_of("raw"))
+    return {view: [image_url(capture, image) for image in capture.taken(view)] for view in views}
 
 
 def image_url(capture: Capture, image: StoredImage) -> str:

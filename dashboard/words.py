@@ -32,11 +32,11 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What is shown of one view, and the picture as it was taken where that is kept."""
+    """What is shown of one view, and its pictures as they were taken, shot after shot, where they are kept."""
 
     view: str
     shown: StoredImage
-    raw: StoredImage | None
+    taken: tuple[StoredImage, ...]
 
 
 def outcome(capture: Capture) -> Outcome:
@@ -115,10 +115,10 @@ def measurements_of(capture: Capture) -> Iterable[Measurement]:
 
 def pictures(capture: Capture) -> Iterator[Shown]:
     """One picture per view: with what was measured, or else as taken."""
-    raw = {image.view: image for image in capture.images_of("raw")}
     annotated = {image.view: image for image in capture.images_of("annotated")}
-    for view in raw | annotated:
-        yield Shown(view, annotated.get(view) or raw[view], raw.get(view))
+    for view in dict.fromkeys(image.view for image in capture.images):
+        taken = capture.taken(view)
+        yield Shown(view, annotated.get(view) or taken[0], taken)
 
 
 def cm(value: float | None) -> str:

@@ -16,6 +16,7 @@ TEXTS = {
     "head_low": "The goat holds its head low. Wait until it looks up and press again.",
     "legs_not_seen": "The legs cannot be told apart in the {view} picture. Let the goat stand square and press again.",
     "views_disagree": "The top and front pictures disagree about the width. Check both calibrations.",
+    "moved_between_pictures": "The goat moved between the pictures. Wait until it stands still and press again.",
     "no_picture": "There is no {view} picture: {why}.",
     "not_calibrated": "{why}.",
 }

@@ -1,7 +1,7 @@
 """Images on disk: written beside, fsynced, renamed, the folder fsynced; named by their content.
 
-A capture's images live in one folder, `<day>/<capture id>/<view>_<kind>.<sha256>.jpg`, so that they find their
-capture again even when the database never heard of them.
+A capture's images live in one folder, `<day>/<capture id>/<view>_<kind>.<sha256>.jpg`, or `<view>_<shot>_<kind>...`
+for later shots of a burst, so that they find their capture again even when the database never heard of them.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ from pathlib import Path
 from edge.durable import make_folder, write_durably
 from edge.errors import PictureError, StoreError
 from edge.images import decode
-from edge.records import Frame, StoredImage
+from edge.records import Burst, Frame, StoredImage
 
-IMAGE_NAME = re.compile(r"(?P<view>[a-z]+)_(?P<kind>raw|annotated)\.(?P<sha256>[0-9a-f]{64})\.jpg")
+IMAGE_NAME = re.compile(
+    r"(?P<view>[a-z]+)(_(?P<shot>[1-9]))?_(?P<kind>raw|annotated)\.(?P<sha256>[0-9a-f]{64})\.jpg"
+)
 
 
 class Archive:
@@ -25,14 +27,21 @@ class Archive:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def save_frames(self, capture_id: str, frames: Iterable[Frame]) -> tuple[StoredImage, ...]:
-        """Keep what the cameras gave, before anybody has an opinion on it."""
-        return tuple(self.save(capture_id, frame.view, "raw", frame.jpeg) for frame in frames)
+    def save_burst(self, capture_id: str, burst: Burst) -> tuple[StoredImage, ...]:
+        """Keep what the cameras gave, shot after shot, before anybody has an opinion on it."""
+        shots = enumerate(burst.shots, start=1)
+        return tuple(
+            image for number, shot in shots for image in self.save_frames(capture_id, shot.frames, number)
+        )
 
-    def save(self, capture_id: str, view: str, kind: str, content: bytes) -> StoredImage:
+    def save_frames(self, capture_id: str, frames: Iterable[Frame], shot: int = 1) -> tuple[StoredImage, ...]:
+        """Keep the frames of one shot."""
+        return tuple(self.save(capture_id, frame.view, "raw", frame.jpeg, shot) for frame in frames)
+
+    def save(self, capture_id: str, view: str, kind: str, content: bytes, shot: int = 1) -> StoredImage:
         """Write one image durably. Saving the same bytes again changes nothing."""
         sha256 = hashlib.sha256(content).hexdigest()
-        path = self.folder_of(capture_id) / f"{view}_{kind}.{sha256}.jpg"
+        path = self.folder_of(capture_id) / file_name(view, kind, sha256, shot)
         try:
             make_folder(path.parent)
             write_durably(path, content)
@@ -45,9 +54,9 @@ class Archive:
         """The image's bytes, proved against its hash."""
         return self.read_proved(self.folder / image.path, image.sha256)
 
-    def read_named(self, capture_id: str, view: str, kind: str, sha256: str) -> bytes:
+    def read_named(self, capture_id: str, view: str, kind: str, sha256: str, shot: int = 1) -> bytes:
         """The bytes of one image of a capture, proved against its hash."""
-        return self.read_proved(self.folder_of(capture_id) / f"{view}_{kind}.{sha256}.jpg", sha256)
+        return self.read_proved(self.folder_of(capture_id) / file_name(view, kind, sha256, shot), sha256)
 
     def read_proved(self, path: Path, sha256: str) -> bytes:
         try:
@@ -87,7 +96,12 @@ class Archive:
             width=width,
             height=height,
             size_bytes=len(content),
+            shot=int(name["shot"] or 1),
         )
+
+
+def file_name(view: str, kind: str, sha256: str, shot: int) -> str:
+    return f"{view}_{kind}.{sha256}.jpg" if shot == 1 else f"{view}_{shot}_{kind}.{sha256}.jpg"
 
 
 def is_whole(path: Path, content: bytes) -> bool:

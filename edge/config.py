@@ -48,12 +48,24 @@ class CamerasConfig:
     top: str = ""
     front: str = ""
     side_camera_on: str = "left"
+    burst_shots: int = 3
+    burst_s: float = 1.0
 
     def __post_init__(self) -> None:
         require(
             self.side_camera_on in ("left", "right"),
             f"[cameras] side_camera_on: {self.side_camera_on!r} is no side",
             'the side camera is on the animal\'s "left" or "right"',
+        )
+        require(
+            1 <= self.burst_shots <= 9,
+            f"[cameras] burst_shots: {self.burst_shots} is out of range",
+            "how many pictures each camera takes at a press: 1 to 9",
+        )
+        require(
+            0 <= self.burst_s <= 10,
+            f"[cameras] burst_s: {self.burst_s:g} is out of range",
+            "over how many seconds they are spread: 0 to 10",
         )
         require(any(self.sources().values()), "[cameras]: no camera named", 'for example side = "usb:0"')
 

@@ -44,6 +44,7 @@ def capture_document(capture: Capture) -> dict[str, Any]:
         "requested_at": capture.trigger.requested_at.isoformat(),
         "finished_at": capture.finished_at.isoformat() if capture.finished_at else None,
         "spread_ms": capture.spread_ms,
+        "burst_ms": capture.burst_ms,
         "revision": capture.revision_number,
         "failure": capture.failure,
         "hint": capture.hint,
@@ -80,6 +81,7 @@ def image_document(image: StoredImage) -> dict[str, Any]:
     return {
         "view": image.view,
         "kind": image.kind,
+        "shot": image.shot,
         "sha256": image.sha256,
         "width": image.width,
         "height": image.height,

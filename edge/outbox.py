@@ -63,7 +63,7 @@ class Entry:
     attempts: int
 
     def images(self) -> list[dict[str, Any]]:
-        """view, kind, sha256 of each image that the document names."""
+        """view, kind, shot, sha256 of each image that the document names."""
         images: list[dict[str, Any]] = json.loads(self.document)["images"]
         return images
 

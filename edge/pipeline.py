@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from edge.advice import advise
 from edge.annotate import annotate
 from edge.archive import Archive
+from edge.burst import combine
 from edge.calibration import Calibration
 from edge.cameras.rig import Rig
 from edge.document import software
-from edge.errors import CaptureError, MeasureError, PictureError, StageError
-from edge.images import decode
-from edge.measure import Look, measure
-from edge.records import Capture, Picture, Revision, utc_now
+from edge.errors import MeasureError, StageError
+from edge.images import PackedMask, pack_mask, unpack_mask
+from edge.measure import Findings, Look, measure
+from edge.records import Capture, Measurement, Picture, Reading, Revision, utc_now
 from edge.segment import NOT_ONE_AT, Segmenter
+from edge.shots import StoredShots
 from edge.store import Store
 
 # What the network may see instead of one whole goat.
@@ -33,6 +35,14 @@ class Examination:
     annotated: Mapping[str, bytes]
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was found in one shot, and what of it can be drawn, without its pictures."""
+
+    findings: Findings
+    masks: Mapping[str, PackedMask]
+
+
 def take_capture(
     capture: Capture,
     rig: Rig,
@@ -44,11 +54,8 @@ def take_capture(
     """Turn one press into one stored capture, whatever happens on the way."""
     capture = store.begin(capture)
     try:
-        shot = rig.shoot()
-        images = archive.save_frames(capture.id, shot.frames)  # evidence before opinion
-        capture = capture.with_shot(images, shot.spread_ms)
-        contents = {frame.view: frame.jpeg for frame in shot.frames}
-        capture = with_examination(capture, contents, shot.missing, archive, segmenter, calibration)
+        capture, missing = with_burst(capture, rig, archive)  # evidence before opinion
+        capture = with_examination(capture, StoredShots(capture, archive, missing), segmenter, calibration)
     except StageError as error:
         capture = capture.failed(error.message, error.hint)  # keeps what it already has
     store.close_capture(capture)
@@ -61,48 +68,44 @@ def measure_again(
     """Measure a capture's stored images again, as a new revision."""
     capture = store.begin(capture)
     try:
-        contents, missing = stored_contents(capture, archive)
-        capture = with_examination(capture, contents, missing, archive, segmenter, calibration)
+        capture = with_examination(capture, StoredShots(capture, archive), segmenter, calibration)
     except StageError as error:
         capture = capture.failed(error.message, error.hint)
     store.close_capture(capture)
     return capture
 
 
-def stored_contents(capture: Capture, archive: Archive) -> tuple[dict[str, bytes], dict[str, str]]:
-    """view -> image bytes, and view -> why an image cannot be read any more."""
-    contents: dict[str, bytes] = {}
-    missing: dict[str, str] = {}
-    for image in capture.images_of("raw"):
-        try:
-            contents[image.view] = archive.read(image)
-        except PictureError as error:
-            missing[image.view] = str(error)
-    if not contents:
-        why = "; ".join(missing.values()) or "it never had any"
-        raise CaptureError(f"none of its pictures can be read: {why}", "measure the goat again")
-    return contents, missing
+def with_burst(
+    capture: Capture, rig: Rig, archive: Archive
+) -> tuple[Capture, Mapping[int, Mapping[str, str]]]:
+    """The capture with all its frames on disk; and shot -> view -> why there is no frame."""
+    burst = rig.shoot_burst()
+    images = archive.save_burst(capture.id, burst)
+    return capture.with_shot(images, burst.spread_ms, burst.burst_ms), burst.missing()
 
 
 def with_examination(
-    capture: Capture,
-    contents: Mapping[str, bytes],
-    missing: Mapping[str, str],
-    archive: Archive,
-    segmenter: Segmenter,
-    calibration: Calibration,
+    capture: Capture, shots: StoredShots, segmenter: Segmenter, calibration: Calibration
 ) -> Capture:
-    """The capture with its numbers and annotated pictures."""
-    pictures: dict[str, Picture] = {}
-    problems = dict(missing)
-    for view, content in contents.items():
-        try:
-            pictures[view] = decode(content, f"{view} picture")
-        except PictureError as error:
-            problems[view] = str(error)
-    examination = examine(pictures, problems, segmenter, calibration)
-    annotated = [archive.save(capture.id, v, "annotated", jpeg) for v, jpeg in examination.annotated.items()]
-    return capture.with_images(tuple(annotated)).completed(examination.revision, utc_now())
+    """The capture with its numbers, combined from all its shots, and annotated pictures of the calmest."""
+    seen = {number: see_stored(shots, number, segmenter, calibration) for number in shots.numbers}
+    shots.require_any()
+    combined = combine([one.findings for one in seen.values()])
+    shown = {view: list(seen)[place] for view, place in combined.shown.items()}
+    annotated = []
+    for reading in combined.findings.readings:
+        number = shown[reading.view]
+        picture = shots.open(number).pictures.get(reading.view)
+        if picture is not None:
+            jpeg = show(picture, seen[number], reading, combined.findings.measurements)
+            annotated.append(shots.archive.save(capture.id, reading.view, "annotated", jpeg, number))
+    revision = as_revision(combined.findings, segmenter, calibration)
+    return capture.with_images(tuple(annotated)).completed(revision, utc_now())
+
+
+def see_stored(shots: StoredShots, number: int, segmenter: Segmenter, calibration: Calibration) -> Seen:
+    shot = shots.open(number)
+    return see(shot.pictures, shot.problems, segmenter, calibration)
 
 
 def examine(
@@ -116,12 +119,38 @@ def examine(
     pictures  view -> picture
     problems  view -> why there is none
     """
+    seen = see(pictures, problems, segmenter, calibration)
+    annotated = {
+        reading.view: show(pictures[reading.view], seen, reading, seen.findings.measurements)
+        for reading in seen.findings.readings
+        if reading.view in pictures
+    }
+    return Examination(as_revision(seen.findings, segmenter, calibration), annotated)
+
+
+def see(
+    pictures: Mapping[str, Picture],
+    problems: Mapping[str, str],
+    segmenter: Segmenter,
+    calibration: Calibration,
+) -> Seen:
+    """Segment and measure the pictures of one moment."""
     looks = {
         view: Look(view, reason=why, advice=advise("no_picture", view, why)) for view, why in problems.items()
     }
     looks |= {view: look_at(view, picture, segmenter, calibration) for view, picture in pictures.items()}
-    findings = measure(looks)
-    revision = Revision(
+    masks = {view: pack_mask(look.segmentation.mask) for view, look in looks.items() if look.segmentation}
+    return Seen(measure(looks), masks)
+
+
+def show(picture: Picture, seen: Seen, reading: Reading, measurements: Iterable[Measurement]) -> bytes:
+    """The picture with what was seen in it and the numbers that came of it."""
+    packed = seen.masks.get(reading.view)
+    return annotate(picture, unpack_mask(packed) if packed else None, reading, measurements)
+
+
+def as_revision(findings: Findings, segmenter: Segmenter, calibration: Calibration) -> Revision:
+    return Revision(
         findings.measurements,
         findings.readings,
         findings.advice,
@@ -129,13 +158,6 @@ def examine(
         calibration.as_document(),
         software(),
     )
-    annotated = {}
-    for reading in findings.readings:
-        if reading.view in pictures:
-            seen = looks[reading.view].segmentation
-            mask = seen.mask if seen else None
-            annotated[reading.view] = annotate(pictures[reading.view], mask, reading, findings.measurements)
-    return Examination(revision, annotated)
 
 
 def look_at(view: str, picture: Picture, segmenter: Segmenter, calibration: Calibration) -> Look:

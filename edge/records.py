@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -131,7 +131,28 @@ class Shot:
     def spread_ms(self) -> float:
         """How far apart the first and the last exposure were."""
         times = [frame.exposed_at for frame in self.frames]
-        return (max(times) - min(times)).total_seconds() * 1000 if times else 0.0
+        return apart_ms(times)
+
+
+@dataclass(frozen=True, slots=True)
+class Burst:
+    """The shots of one press, first to last; a shot in which no camera gave a frame is there with none."""
+
+    shots: tuple[Shot, ...]
+
+    @property
+    def spread_ms(self) -> float:
+        """How far apart the exposures of one shot were, in the worst of them."""
+        return max(shot.spread_ms for shot in self.shots)
+
+    @property
+    def burst_ms(self) -> float:
+        """How far apart the first and the last exposure of all were."""
+        return apart_ms([frame.exposed_at for shot in self.shots for frame in shot.frames])
+
+    def missing(self) -> dict[int, Mapping[str, str]]:
+        """shot, counted from 1 -> view -> why it has no frame."""
+        return {number: shot.missing for number, shot in enumerate(self.shots, start=1)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +215,7 @@ class StoredImage:
     """An image on disk, named by its content; `path` is relative to the image folder.
 
     width, height  px, or None for evidence that is no readable picture
+    shot           which shot of the burst it is of, or shows, counted from 1
     """
 
     view: str
@@ -203,6 +225,12 @@ class StoredImage:
     width: int | None
     height: int | None
     size_bytes: int
+    shot: int = 1
+
+    @property
+    def place(self) -> tuple[str, str, int]:
+        """What a capture has one of: per view an image as taken in each shot, and an annotated one."""
+        return self.kind, self.view, self.shot if self.kind == "raw" else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,17 +296,20 @@ class Capture:
     images: tuple[StoredImage, ...] = ()
     revision: Revision | None = None
     spread_ms: float | None = None
+    burst_ms: float | None = None
     failure: str | None = None
     hint: str | None = None
     finished_at: datetime | None = None
 
-    def with_shot(self, images: tuple[StoredImage, ...], spread_ms: float) -> Capture:
-        return replace(self.with_images(images), spread_ms=spread_ms)
+    def with_shot(
+        self, images: tuple[StoredImage, ...], spread_ms: float, burst_ms: float | None = None
+    ) -> Capture:
+        return replace(self.with_images(images), spread_ms=spread_ms, burst_ms=burst_ms)
 
     def with_images(self, images: tuple[StoredImage, ...]) -> Capture:
-        """The same capture with these images; each takes the place of an earlier one of its view and kind."""
-        newer = {(image.kind, image.view) for image in images}
-        kept = tuple(image for image in self.images if (image.kind, image.view) not in newer)
+        """The same capture with these images; each takes the place of an earlier one of its kind, view and shot."""
+        newer = {image.place for image in images}
+        kept = tuple(image for image in self.images if image.place not in newer)
         return replace(self, images=kept + images)
 
     def completed(self, revision: Revision, at: datetime | None = None) -> Capture:
@@ -304,6 +335,15 @@ class Capture:
 
     def images_of(self, kind: str) -> tuple[StoredImage, ...]:
         return tuple(image for image in self.images if image.kind == kind)
+
+    def taken(self, view: str) -> tuple[StoredImage, ...]:
+        """The images of a view as taken, first shot first. The first of them is the picture of that view."""
+        images = (image for image in self.images_of("raw") if image.view == view)
+        return tuple(sorted(images, key=lambda image: image.shot))
+
+
+def apart_ms(times: Collection[datetime]) -> float:
+    return (max(times) - min(times)).total_seconds() * 1000 if times else 0.0
 
 
 def utc_now() -> datetime:

@@ -87,10 +87,49 @@ CREATE TABLE receipts (
 ) STRICT;
 """
 
+# SQLite cannot widen a primary key, so the images move into a new table.
+BURSTS = """
+ALTER TABLE captures ADD COLUMN burst_ms REAL;
+
+CREATE TABLE images_of_bursts (
+    capture_id TEXT NOT NULL REFERENCES captures (id),
+    kind TEXT NOT NULL CHECK (kind IN ('raw', 'annotated')),
+    view TEXT NOT NULL,
+    shot INTEGER NOT NULL,
+    revision INTEGER NOT NULL,
+    path TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    width INTEGER,
+    height INTEGER,
+    size_bytes INTEGER NOT NULL,
+    PRIMARY KEY (capture_id, kind, view, shot, revision)
+) STRICT;
+
+INSERT INTO images_of_bursts
+SELECT capture_id, kind, view, 1, revision, path, sha256, width, height, size_bytes
+FROM images
+ORDER BY rowid;
+
+DROP TABLE images;
+
+ALTER TABLE images_of_bursts RENAME TO images;
+"""
+
 
 @migrations()
 def first_tables(db: Database) -> None:
     """Captures with images, revisions, measurements; the outbox and its receipts."""
-    for statement in FIRST_TABLES.split(";"):
+    run(db, FIRST_TABLES)
+
+
+@migrations()
+def bursts(db: Database) -> None:
+    """Several shots of one press: each image knows its shot, each capture how long its burst took."""
+    run(db, BURSTS)
+
+
+def run(db: Database, statements: str) -> None:
+    """One after the other, inside the transaction that is open."""
+    for statement in statements.split(";"):
         if statement.strip():
             db.execute(statement)

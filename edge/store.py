@@ -50,6 +50,7 @@ UPDATE captures
 SET status = :status,
     revision = :revision,
     spread_ms = :spread_ms,
+    burst_ms = :burst_ms,
     failure = :failure,
     hint = :hint,
     finished_at = :finished_at
@@ -58,8 +59,8 @@ WHERE id = :id
 
 # A capture may be closed again, after a new measurement of its images: what it already has stays as it is.
 INSERT_IMAGE = """
-INSERT INTO images (capture_id, kind, view, revision, path, sha256, width, height, size_bytes)
-VALUES (:capture_id, :kind, :view, :revision, :path, :sha256, :width, :height, :size_bytes)
+INSERT INTO images (capture_id, kind, view, shot, revision, path, sha256, width, height, size_bytes)
+VALUES (:capture_id, :kind, :view, :shot, :revision, :path, :sha256, :width, :height, :size_bytes)
 ON CONFLICT DO NOTHING
 """
 
@@ -205,10 +206,10 @@ class Store:
         return self.all(GOATS)
 
     def images(self, capture_id: str) -> tuple[StoredImage, ...]:
-        """Raw images, and the annotated ones of the newest revision."""
+        """Raw images of all shots, and the annotated ones of the newest revision."""
         rows = self.all("SELECT * FROM images WHERE capture_id = ? ORDER BY revision", [capture_id])
-        newest = {(row["kind"], row["view"]): image_of(row) for row in rows}
-        return tuple(sorted(newest.values(), key=lambda image: VIEWS.index(image.view)))
+        newest = {image.place: image for image in map(image_of, rows)}
+        return tuple(sorted(newest.values(), key=image_order))
 
     def revision(self, capture_id: str, number: int) -> Revision | None:
         key = [capture_id, number]
@@ -302,6 +303,7 @@ def closing_row(capture: Capture) -> dict[str, Any]:
         "status": capture.status,
         "revision": capture.revision_number,
         "spread_ms": capture.spread_ms,
+        "burst_ms": capture.burst_ms,
         "failure": capture.failure,
         "hint": capture.hint,
         "finished_at": capture.finished_at.isoformat() if capture.finished_at else None,
@@ -355,6 +357,7 @@ def capture_of(row: Mapping[str, Any], images: tuple[StoredImage, ...], revision
         images=images,
         revision=revision,
         spread_ms=row["spread_ms"],
+        burst_ms=row["burst_ms"],
         failure=row["failure"],
         hint=row["hint"],
         finished_at=datetime.fromisoformat(row["finished_at"]) if row["finished_at"] else None,
@@ -362,8 +365,13 @@ def capture_of(row: Mapping[str, Any], images: tuple[StoredImage, ...], revision
 
 
 def image_of(row: Mapping[str, Any]) -> StoredImage:
-    columns = ("view", "kind", "path", "sha256", "width", "height", "size_bytes")
+    columns = ("view", "kind", "path", "sha256", "width", "height", "size_bytes", "shot")
     return StoredImage(**{column: row[column] for column in columns})
+
+
+def image_order(image: StoredImage) -> tuple[int, bool, int]:
+    """View by view, each as taken, shot after shot, and then with what was measured."""
+    return VIEWS.index(image.view), image.kind != "raw", image.shot
 
 
 def revision_of(row: Mapping[str, Any], measurements: list[dict[str, Any]]) -> Revision:

@@ -28,6 +28,7 @@ data_dir = "data"
 side = "simulated:{samples}/captures"
 top = "simulated:{samples}/captures"
 front = "simulated:{samples}/captures"
+burst_shots = 1
 
 [measure]
 calibration = "{samples}/calibration.json"

@@ -49,6 +49,8 @@ EDGE_MAY_IMPORT = {
     "plain": {"calibration", "geometry", "lengths", "outline", "records"},
     "together": {"camera", "lengths", "outline", "records", "sight", "standing", "traces"},
     "measure": {"advice", "calibration", "camera", "lengths", "outline", "plain", "records", "together"},
+    "burst": {"advice", "measure", "records"},
+    "shots": {"archive", "errors", "images", "records"},
     "shelf": {"durable", "errors", "locks", "records"},
     "selftest": {"calibration", "errors", "images", "measure", "records", "segment"},
     "models": {"config", "errors", "records", "segment", "selftest", "shelf"},
@@ -58,7 +60,7 @@ EDGE_MAY_IMPORT = {
 ASSEMBLY = {"pipeline", "app", "demo", "cli", "cli_calibrate", "cli_models"}
 
 # What loads the network or opens the cameras, which is the station's alone.
-HEAVY = {"segment", "cameras", "pipeline", "app", "measure", "geometry", "models", "selftest"}
+HEAVY = {"segment", "cameras", "pipeline", "app", "measure", "burst", "geometry", "models", "selftest"}
 
 # third-party package -> the modules that may import it
 DOORS = {

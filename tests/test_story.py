@@ -145,7 +145,7 @@ def test_the_demo_measures_by_itself_and_a_kill_in_the_middle_of_a_capture_loses
         failed = call(port, f"/api/v1/results/{cut}")
         assert failed["status"] == "failed"
         assert "restarted during this capture" in failed["failure"]
-        assert len(failed["images"]) == 3
+        assert len(failed["images"]) == 9
         pressed = call(port, "/api/v1/captures", b"{}")["capture_id"]
         wait_until(lambda: call(port, f"/api/v1/results/{pressed}")["status"] == "completed")
         delivered = data / "cloud" / "goat-processed-local" / "processed"
@@ -154,11 +154,11 @@ def test_the_demo_measures_by_itself_and_a_kill_in_the_middle_of_a_capture_loses
 
 
 def kill_in_the_middle(store: Store, process: subprocess.Popen, port: int, data: Path) -> str:
-    """Press, wait until all three pictures of that capture are on disk, and kill -9; returns the capture's id."""
+    """Press, wait until all nine pictures of that capture are on disk, and kill -9; returns the capture's id."""
     for _ in range(20):
         pressed: str = call(port, "/api/v1/captures", b"{}")["capture_id"]
         folder = data / "data" / "images" / pressed[:8] / pressed
-        wait_until(lambda folder=folder: len(list(folder.glob("*_raw.*.jpg"))) == 3, pause_s=0.001)
+        wait_until(lambda folder=folder: len(list(folder.glob("*_raw.*.jpg"))) == 9, pause_s=0.001)
         os.kill(process.pid, signal.SIGSTOP)  # look without giving it the time to finish
         if store.capture(pressed).status is Status.PROCESSING:
             os.kill(process.pid, signal.SIGKILL)

@@ -12,16 +12,19 @@ from edge.errors import ConfigError
 __all__ = ["Camera", "Rig", "open_rig"]
 
 
-def open_rig(sources: Mapping[str, str], folder: Path) -> Rig:
+def open_rig(sources: Mapping[str, str], folder: Path, burst_shots: int = 1, burst_s: float = 0.0) -> Rig:
     """Open the camera of each view.
 
-    sources  view -> "simulated:FOLDER", relative to `folder`
+    sources      view -> "simulated:FOLDER", relative to `folder`
+    burst_shots  how many frames of each view a press takes
+    burst_s      the time over which they are spread
     """
-    return Rig({view: open_camera(view, source, folder) for view, source in sources.items()})
+    cameras = {view: open_camera(view, source, folder, burst_shots) for view, source in sources.items()}
+    return Rig(cameras, burst_shots, burst_s)
 
 
-def open_camera(view: str, source: str, folder: Path) -> Camera:
+def open_camera(view: str, source: str, folder: Path, burst_shots: int) -> Camera:
     kind, _, where = source.partition(":")
     if kind == "simulated":
-        return SimulatedCamera(view, folder / where)
+        return SimulatedCamera(view, folder / where, burst_shots)
     raise ConfigError(f"[cameras] {view}: {source!r}: unknown kind of camera", 'known: "simulated:FOLDER"')

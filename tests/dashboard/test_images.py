@@ -8,7 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from edge.records import Capture
-from tests.dashboard.conftest import Barn
+from tests.dashboard.conftest import Barn, picture, revision
 
 
 def url_of(client: FlaskClient, capture: Capture, view: str = "side", kind: str = "annotated") -> str:
@@ -78,3 +78,38 @@ def test_a_picture_that_is_gone_from_the_disk_is_404(client: FlaskClient, barn: 
         (barn.archive.folder / image.path).unlink()
     assert client.get(url).status_code == 404
     assert client.get(f"/captures/{capture.id}").status_code == 200
+
+
+def with_a_second_shot(barn: Barn) -> Capture:
+    """A measured capture whose side view is shown in its second shot."""
+    capture = barn.store.begin(barn.press())
+    shots = [barn.archive.save(capture.id, "side", "raw", picture("side", f"shot {n}"), n) for n in (1, 2)]
+    drawn = barn.archive.save(capture.id, "side", "annotated", picture("side", "drawn"), 2)
+    done = capture.with_shot((*shots, drawn), 41.0, 1020.0).completed(revision())
+    barn.store.close_capture(done)
+    return barn.store.capture(capture.id)
+
+
+def test_the_picture_of_a_view_is_its_first_shot_and_the_others_have_addresses_too(
+    client: FlaskClient, barn: Barn
+) -> None:
+    capture = with_a_second_shot(barn)
+    document = client.get(f"/api/v1/results/{capture.id}").json
+    first, second = document["shot_urls"]["side"]
+    assert document["image_urls"]["side"]["raw"] == first
+    assert [image["shot"] for image in document["images"] if image["kind"] == "raw"] == [1, 2]
+    assert document["burst_ms"] == 1020.0
+    with client.get(second) as answer:
+        assert answer.data == picture("side", "shot 2")
+        assert f"{capture.id}_side_raw_2.jpg" in answer.headers["Content-Disposition"]
+
+
+def test_a_captures_page_shows_one_picture_per_view_and_leads_to_every_shot(
+    client: FlaskClient, barn: Barn
+) -> None:
+    capture = with_a_second_shot(barn)
+    page = client.get(f"/captures/{capture.id}").text
+    urls = client.get(f"/api/v1/results/{capture.id}").json["shot_urls"]["side"]
+    assert page.count("<figure") == 1
+    assert all(f'href="{url}"' in page for url in urls)
+    assert "2 in 1.0 s" in page

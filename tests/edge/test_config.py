@@ -30,6 +30,7 @@ def test_a_small_configuration_is_enough(tmp_path: Path) -> None:
     config = load_config(written(tmp_path, WHOLE))
     assert config.data_dir == tmp_path / "data"
     assert config.cameras.sources() == {"side": "simulated:samples"}
+    assert (config.cameras.burst_shots, config.cameras.burst_s) == (3, 1.0)
     assert (config.dashboard.host, config.dashboard.port) == ("127.0.0.1", 8000)
 
 
@@ -50,6 +51,9 @@ def test_a_small_configuration_is_enough(tmp_path: Path) -> None:
         ),
         (WHOLE + "[sync]\ndestination = 'ftp://x'\n", "is not known", "folder:"),
         (WHOLE + "[sync]\npoll_s = 0\n", "[sync] poll_s: 0 is out of range", "seconds"),
+        (WHOLE.replace("[cameras]", "[cameras]\nburst_shots = 0"), "[cameras] burst_shots: 0", "1 to 9"),
+        (WHOLE.replace("[cameras]", "[cameras]\nburst_shots = 10"), "[cameras] burst_shots: 10", "1 to 9"),
+        (WHOLE.replace("[cameras]", "[cameras]\nburst_s = 60"), "[cameras] burst_s: 60", "0 to 10"),
         (WHOLE.replace("[station]", "[station]\nmax_age_s = 0"), "max_age_s: 0 is out of range", "3600"),
         ("station = 3\n", "station: must be a table", "[station]"),
         ("not toml", "not valid TOML", "line"),

@@ -73,7 +73,12 @@ def test_ids_increase_even_when_the_clock_jumps_back(store: Store) -> None:
 
 def test_a_completed_capture_comes_back_as_it_was_stored(store: Store) -> None:
     begun = store.begin(press(store, goat_id="G 7"))
-    done = begun.with_shot((IMAGE,), 12.5).completed(REVISION)
+    images = (
+        IMAGE,
+        replace(IMAGE, shot=2, path="20261121/x/side_2_raw.jpg"),
+        replace(IMAGE, kind="annotated", shot=2),
+    )
+    done = begun.with_shot(images, 12.5, 1003.0).completed(REVISION)
     store.close_capture(done)
     assert store.capture(done.id) == done
 
@@ -103,7 +108,7 @@ def test_measuring_again_shows_the_new_annotated_picture(store: Store) -> None:
     old = replace(IMAGE, kind="annotated", path="old.jpg")
     done = store.begin(press(store)).with_shot((IMAGE,), 0.0).with_images((old,)).completed(REVISION)
     store.close_capture(done)
-    new = replace(IMAGE, kind="annotated", path="new.jpg")
+    new = replace(IMAGE, kind="annotated", path="new.jpg", shot=3)
     store.close_capture(store.begin(store.ask_again(done.id, None)).with_images((new,)).completed(REVISION))
     assert [image.path for image in store.capture(done.id).images] == [IMAGE.path, "new.jpg"]
 
