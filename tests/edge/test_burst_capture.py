@@ -21,7 +21,17 @@ from edge.cameras.simulated import SimulatedCamera
 from edge.config import Config, load_config
 from edge.errors import StoreError
 from edge.outbox import Outbox
-from edge.records import VIEWS, Capture, Frame, Measurement, Picture, Segmentation, Status, StoredImage
+from edge.records import (
+    TRAITS,
+    VIEWS,
+    Capture,
+    Frame,
+    Measurement,
+    Picture,
+    Segmentation,
+    Status,
+    StoredImage,
+)
 from edge.segment import Segmenter
 from edge.store import Store
 from edge.triggers import new_trigger
@@ -150,7 +160,7 @@ def test_a_view_that_missed_the_first_shot_still_has_the_one_picture_of_its_name
     failing(station, "front", torn=(2,))
     done = station.serve(pressed(station))
     assert [image.shot for image in done.taken("top")] == [2, 3]
-    assert all(one.value is not None for one in numbers(done).values())
+    assert all(numbers(done)[trait.name].value is not None for trait in TRAITS)
     assert done.revision is not None
     assert done.revision.advice == ()
     keys = keys_in_the_cloud(station.config, done)
