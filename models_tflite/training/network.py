@@ -7,6 +7,7 @@ XNNPACK runs: convolutions with ReLU6, additions, bilinear upsampling, an averag
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -80,13 +81,14 @@ class GoatNet(nn.Module):  # type: ignore[misc, unused-ignore]
     returns  classes (N, 12, 48, 64), landmarks (N, L, 48, 64), scene (N, 4, 1, 1); `unpacked` gives them meaning
     """
 
-    def __init__(self) -> None:
+    def __init__(self, channels: Sequence[int] = CHANNELS) -> None:
+        """channels  features at 1/2, 1/4, 1/8, 1/16 and 1/32 of the input's resolution"""
         super().__init__()
-        at4, at8, at16, at32 = CHANNELS[1:]
-        self.stem = conv(3, CHANNELS[0], stride=2)
+        at4, at8, at16, at32 = channels[1:]
+        self.stem = conv(3, channels[0], stride=2)
         self.down = nn.ModuleList(
             nn.Sequential(conv(above, here, stride=2), *(Residual(here) for _ in range(blocks)))
-            for above, here, blocks in zip(CHANNELS, CHANNELS[1:], BLOCKS, strict=False)
+            for above, here, blocks in zip(channels, channels[1:], BLOCKS, strict=False)
         )
         self.join16, self.join8, self.join4 = Join(at32, at16), Join(at16, at8), Join(at8, at4)
         self.classes = nn.Conv2d(at4, len(CLASSES) * FINE * FINE, 3, padding=1)

@@ -29,7 +29,14 @@ from edge.segment import Interpreter, Segmenter, framed, new_interpreter, read_c
 from models_tflite.training import dataset, labels
 from models_tflite.training.augment import GREY, make_pair, pool_of
 from models_tflite.training.dataset import LANDMARKS, SCENES, DatasetError, Sample
-from models_tflite.training.network import CLASSES, INPUT_HEIGHT, INPUT_WIDTH, GoatNet, parameter_count
+from models_tflite.training.network import (
+    CHANNELS,
+    CLASSES,
+    INPUT_HEIGHT,
+    INPUT_WIDTH,
+    GoatNet,
+    parameter_count,
+)
 from models_tflite.training.train import load_checkpoint
 
 VERSION = "2026.11.2"
@@ -256,7 +263,7 @@ def main() -> None:
     if is_up_to_date(options.into, network_sha256):
         print(f"{options.into} is of this network already; delete it to quantise again")
         return
-    network = GoatNet()
+    network = GoatNet(checkpoint.get("channels", CHANNELS))
     network.load_state_dict(checkpoint["weights"])
     held_out = list(checkpoint["held_out_goats"])
     calibration = calibration_pictures(options, held_out, options.calibration_pictures)

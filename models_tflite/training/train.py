@@ -33,7 +33,7 @@ from models_tflite.training import dataset, labels
 from models_tflite.training.augment import UNKNOWN, Pool, fit_matrix, make_pair, pool_of, warp
 from models_tflite.training.dataset import DatasetError, Sample, SimulatedPicture
 from models_tflite.training.labels import Photograph
-from models_tflite.training.network import GoatNet, Seen, parameter_count, trainer_device, unpacked
+from models_tflite.training.network import CHANNELS, GoatNet, Seen, parameter_count, trainer_device, unpacked
 
 BATCH = 16
 SIMULATED_SIDE_PX = 448
@@ -62,9 +62,20 @@ class Source:
     loaded: dict[Path, Sample] = field(default_factory=dict)
 
     @classmethod
-    def open(cls, photographs: list[Sample], folders: Sequence[Path], hair: list[Pixels]) -> Source:
-        """Read what is there now; the goats that are held out stay out."""
-        listed = [picture for folder in folders for picture in dataset.read_simulated(folder)]
+    def open(
+        cls,
+        photographs: list[Sample],
+        folders: Sequence[Path],
+        hair: list[Pixels],
+        views: Sequence[str] = VIEWS,
+    ) -> Source:
+        """Read what is there now of these views; the goats that are held out stay out."""
+        listed = [
+            picture
+            for folder in folders
+            for picture in dataset.read_simulated(folder)
+            if picture.view in views
+        ]
         source = cls(photographs, [picture for picture in listed if not picture.held_out], hair)
         empty = [source.load(one) for one in [one for one in source.simulated if one.negative][:POOL_SIZE]]
         goats = [
@@ -207,8 +218,8 @@ class Run:
     elapsed_s: float = 0.0
 
     @classmethod
-    def begin(cls, start: dict[str, Any] | None, learning_rate: float) -> Run:
-        network = GoatNet().to(trainer_device(), memory_format=torch.channels_last)
+    def begin(cls, start: dict[str, Any] | None, learning_rate: float, channels: Sequence[int]) -> Run:
+        network = GoatNet(channels).to(trainer_device(), memory_format=torch.channels_last)
         if start is not None:
             network.load_state_dict(start)
         smooth = copy.deepcopy(network).eval()
@@ -306,7 +317,12 @@ def judge(network: GoatNet, samples: Sequence[Sample]) -> dict[str, float]:
 def note_progress(run: Run, source: Source, out: Path) -> None:
     """One line more in progress.jsonl: how well goats are found that no training shows."""
     unseen = judge(run.smooth, source.judges)
-    line = {"pictures": run.step * BATCH, "elapsed_s": round(run.elapsed_s), "unseen_iou": unseen}
+    line = {
+        "pictures": run.step * BATCH,
+        "parameters": parameter_count(run.network),
+        "elapsed_s": round(run.elapsed_s),
+        "unseen_iou": unseen,
+    }
     with (out / "progress.jsonl").open("a", encoding="utf-8") as lines:
         lines.write(json.dumps(line) + "\n")
     print(f"unseen goats: IoU {unseen}", flush=True)
@@ -377,26 +393,38 @@ def fold_photographs(photographs: list[Photograph], fold: str) -> tuple[list[Pho
 def pretrain(options: argparse.Namespace) -> tuple[Source, dict[str, Any] | None, dict[str, Any]]:
     if not options.simulated:
         raise DatasetError("no folder of simulated pictures", "give --simulated")
-    source = Source.open([], options.simulated, read_hair(options.coats))
+    source = Source.open([], options.simulated, read_hair(options.coats), options.views)
     return source, None, {"held_out_goats": [], "photographs": 0}
 
 
 def finetune(options: argparse.Namespace) -> tuple[Source, dict[str, Any] | None, dict[str, Any]]:
     photographs = labels.read_labelled(dataset.photographs_folder(options.photographs))
     chosen, held_out = fold_photographs(photographs, options.fold)
-    samples = [photo.load(dataset.TRAINING_SIDE_PX) for photo in chosen]
-    source = Source.open(samples, options.simulated, read_hair(options.coats))
+    samples = [photo.load(dataset.TRAINING_SIDE_PX) for photo in chosen if photo.view in options.views]
+    source = Source.open(samples, options.simulated, read_hair(options.coats), options.views)
     if held_out:
         source.judges = [
             photo.load(dataset.TRAINING_SIDE_PX) for photo in photographs if photo.goat in held_out
         ]
-    base = load_checkpoint(options.base)["weights"] if options.base else None
-    return source, base, {"held_out_goats": held_out, "photographs": len(chosen)}
+    if options.base is None:
+        return source, None, {"held_out_goats": held_out, "photographs": len(chosen)}
+    base = load_checkpoint(options.base)
+    options.channels = tuple(base.get("channels", CHANNELS))
+    return source, base["weights"], {"held_out_goats": held_out, "photographs": len(chosen)}
 
 
 def read_hair(folder: Path | None) -> list[Pixels]:
     """Patches of hair for coats, or none."""
     return [] if folder is None else [dataset.read_rgb(path) for path in sorted(folder.glob("*.jpg"))]
+
+
+def channel_widths(text: str) -> tuple[int, ...]:
+    """'16,32,64,96,128' as numbers."""
+    parts = text.split(",")
+    if len(parts) != len(CHANNELS) or not all(part.strip().isdigit() and int(part) > 0 for part in parts):
+        given = ",".join(map(str, CHANNELS))
+        raise argparse.ArgumentTypeError(f"{text}: write it as five widths, e.g. {given}")
+    return tuple(map(int, parts))
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -414,6 +442,13 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=3000, help=f"batches of {BATCH}")
     parser.add_argument("--minutes", type=float, default=1e6, help="end (annealed) after this time at most")
     parser.add_argument("--learning-rate", type=float, default=2e-3)
+    parser.add_argument(
+        "--channels",
+        type=channel_widths,
+        default=CHANNELS,
+        help="features at 1/2 to 1/32: the network's size",
+    )
+    parser.add_argument("--views", nargs="+", choices=VIEWS, default=VIEWS, help="see only these views")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
     workers = max((os.cpu_count() or 2) - 1, 1) if torch.cuda.is_available() else 0
@@ -430,15 +465,13 @@ def main() -> None:
     torch.manual_seed(options.seed)
     source, base, about = (pretrain if options.stage == "pretrain" else finetune)(options)
     options.out.mkdir(parents=True, exist_ok=True)
-    run = Run.begin(base, options.learning_rate)
+    run = Run.begin(base, options.learning_rate, options.channels)
     if (options.out / "checkpoint.pt").exists():
         run.restore(options.out / "checkpoint.pt")
     train(run, source, options)
-    finish(
-        run,
-        options.out,
-        {**about, "steps": run.step, "simulated": len({one.image for one in source.simulated})},
-    )
+    seen = len({one.image for one in source.simulated})
+    made = {"channels": list(options.channels), "steps": run.step, "simulated": seen}
+    finish(run, options.out, {**about, **made})
 
 
 if __name__ == "__main__":
