@@ -56,8 +56,8 @@ if TYPE_CHECKING:
 
 SIZE = (1280, 960)
 BOARD_FRAMES = 10
-# Whose pictures of the board are refused takes others with more care; so many times.
-MOST_AGAIN = 2
+# Whose pictures of the board are refused takes others with more care, and so many times larger; so often.
+AGAIN_LARGER, MOST_AGAIN = 2, 2
 PLOT = CARD.parent / "agreement.png"
 COATS = Path("../shared/coats")
 # The modules on which a calibration depends.
@@ -160,20 +160,22 @@ def render_missing(
         (herd.write_moved, herd.missing_moved) if moved else (herd.write_goat, herd.missing_goats)
     )
     refuse_unusable(stations, size)
-    renderer = cache(lambda: new_renderer(size, coats))  # most runs need none
+    large = size[0] * AGAIN_LARGER, size[1] * AGAIN_LARGER
+    # Most runs need none of them.
+    renderer, careful = (cache(lambda: new_renderer(size, coats)), cache(lambda: new_renderer(large, coats)))
     for station in stations:
         seed = int(station.name)
         if not herd.has_board(station):
             say(f"station {seed}: rendering the board")
             herd.write_board(renderer(), seed, station, BOARD_FRAMES)
-        photograph_again(renderer, station)
+        photograph_again(careful, station)
         for number in missing(station, goats):
             say(f"station {seed}: rendering goat {number + 1} of {goats}")
             writing(renderer(), seed, number, station)
 
 
 def photograph_again(renderer: Callable[[], Renderer], station: Path) -> None:
-    """Take other pictures of the board for cameras whose pictures are refused, as their owner would."""
+    """Take other pictures of the board for cameras whose pictures are refused, as the refusal says."""
     while True:
         rounds = {view: int(entry.get("again", 0)) for view, entry in read_truth(station)["views"].items()}
         refused = [view for view in calibrated(station)[1] if rounds[view] < MOST_AGAIN]
@@ -247,13 +249,13 @@ def calibrated(station: Path) -> tuple[Calibration, dict[str, str]]:
     path, code = station / "calibration.json", code_key(CALIBRATING)
     if not note(station).exists() or read_json(note(station)).get("code") != code:
         path.unlink(missing_ok=True)
-        refused = {}
+        truth, refused = read_truth(station), {}
         for view in VIEWS:
             say(f"station {station.name}: calibrating the {view} camera")
             frames, poses = (sorted((station / view).glob(f"{kind}_*.jpg")) for kind in ("frame", "pose"))
             try:
-                hand = str(read_truth(station)["side_camera_on"])
-                write_view(path, view, calibrate_camera(view, frames, poses, Board(), hand))
+                camera = calibrate_camera(view, frames, poses, Board(), str(truth["side_camera_on"]))
+                write_view(path, view, camera.at_size(tuple(truth["views"][view]["size"])))
             except CalibrationRefused as error:
                 refused[view] = str(error)
         note(station).write_text(json.dumps({"code": code, "refused": refused}) + "\n")

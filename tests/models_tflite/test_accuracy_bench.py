@@ -13,6 +13,7 @@ from PIL import Image
 pytest.importorskip("moderngl", reason="the simulator needs the training extra (moderngl)")
 pytest.importorskip("skimage", reason="the simulator needs the training extra (scikit-image)")
 
+from edge.camera import CameraModel
 from edge.records import TRAITS
 from models_tflite.training import accuracy_bench, agreement
 from models_tflite.training.agreement import Measured, draw_agreement, reasons, times_worse, traits_of
@@ -201,12 +202,26 @@ def test_every_goat_is_measured_in_every_way(bench: Path) -> None:
     assert len(made) == len({one["way"] for one in made}) == 9
     for one in made:
         assert {trait.name for trait in TRAITS} <= one["values"].keys() | one["reasons"].keys()
-    true = next(one for one in made if one["way"] == "true, one scale per view")
-    off = {trait: abs(value - true["truth"][trait]) for trait, value in true["values"].items()}
-    assert off and max(off.values()) < 12
+    for way in ("true, calibrated cameras", "true, one scale per view"):
+        true = next(one for one in made if one["way"] == way)
+        off = {trait: abs(value - true["truth"][trait]) for trait, value in true["values"].items()}
+        assert off and max(off.values()) < 12
     number = next(one for one in made if one["way"] == "true, one number per view")
     assert number["u95"] == {}
     assert (bench / "plot.png").stat().st_size > 0
+
+
+def test_cameras_refused_in_small_pictures_are_calibrated_from_larger_ones(bench: Path) -> None:
+    station = bench / "7000"
+    views = accuracy_bench.read_truth(station)["views"]
+    calibration, refused = accuracy_bench.calibrated(station)
+    assert refused == {}
+    assert any(entry["again"] for entry in views.values())
+    for view, camera in calibration.views.items():
+        assert isinstance(camera, CameraModel)
+        assert camera.picture_size == tuple(views[view]["size"]) == (640, 480)
+        true = np.array(views[view]["world_from_cam"])[:3, 3]
+        assert np.linalg.norm(camera.position_cm - true) < 3.0
 
 
 def test_the_same_command_makes_nothing_twice(bench: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -166,8 +166,8 @@ def write_site(
 ) -> None:
     """One station's pictures and their truth.
 
-    again  how many times these views' pictures were taken and refused before: now they are taken with more care, and
-           truth.json keeps its other views. Give a setup with it, so that the cameras stay.
+    again  how many times these views' pictures were taken and refused before: now they are taken with more care, maybe
+           larger. Give a setup with it, so that the cameras stay; what truth.json says of them stays, too.
     """
     rng, board = np.random.default_rng([seed, 77, again] if again else [seed, 77]), Board()
     site = draw_site(rng, renderer.size, setup=setup, easy=again > 0)
@@ -181,15 +181,19 @@ def write_site(
             for number, picture in enumerate(pictures):
                 path = folder / view / f"{name}_{number:02d}.jpg"
                 cv2.imwrite(str(path), picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
-        camera = site.cameras[view]
-        truth["views"][view] = {
-            "size": list(camera.size),
-            "camera_matrix": camera.camera_matrix.round(6).tolist(),
-            "distortion": camera.distortion.round(6).tolist(),
-            "world_from_cam": camera.world_from_cam.round(8).tolist(),
-            "again": again,
-        }
+        if not again:
+            truth["views"][view] = camera_entry(site.cameras[view])
+        truth["views"][view]["again"] = again
     (folder / "truth.json").write_text(json.dumps(truth, indent=1) + "\n")
+
+
+def camera_entry(camera: Camera) -> dict[str, Any]:
+    return {
+        "size": list(camera.size),
+        "camera_matrix": camera.camera_matrix.round(6).tolist(),
+        "distortion": camera.distortion.round(6).tolist(),
+        "world_from_cam": camera.world_from_cam.round(8).tolist(),
+    }
 
 
 def size_of(text: str) -> tuple[int, int]:

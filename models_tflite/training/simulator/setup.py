@@ -15,6 +15,8 @@ Rng = np.random.Generator
 ROOM = np.array([0.78, 0.22, 1.22])
 # Each try mounts the cameras for a goat that is larger by so much, so that one of the first few sees all of it.
 LARGER = 1.02
+# How clear of a picture's border a goat stays, as a share of the picture's width.
+CLEAR = 0.003125
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +41,9 @@ class Setup:
         return bool(np.all(np.abs(points).max(axis=0) < size))
 
 
-def in_picture(camera: Camera, points: Vector, border_px: float = 4.0) -> bool:
+def in_picture(camera: Camera, points: Vector) -> bool:
     """Whether points are before the camera and clear of its picture's border."""
-    pixels = camera.project(points)
+    pixels, border_px = camera.project(points), CLEAR * camera.size[0]
     inside = (pixels > border_px) & (pixels < np.array(camera.size) - 1 - border_px)
     return bool(np.all(inside) and np.all(camera.in_camera(points)[:, 2] > 0))
 
