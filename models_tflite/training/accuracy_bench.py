@@ -36,6 +36,7 @@ from edge.board import Board
 from edge.calibrate import calibrate_camera
 from edge.calibration import Calibration, PlainScale, read_calibration, scale_in_the_middle, write_view
 from edge.camera import PARAMETERS, CameraModel
+from edge.durable import write_durably
 from edge.errors import CalibrationRefused, MeasureError
 from edge.images import read_picture
 from edge.measure import Findings, Look, measure
@@ -90,6 +91,11 @@ class Goat:
     @property
     def name(self) -> str:
         return f"{self.station}/{self.number} {self.move}".strip()
+
+    @property
+    def key(self) -> str:
+        """Names what its pictures show."""
+        return short_hash(json.dumps(self.entries, sort_keys=True))
 
     @property
     def truth(self) -> Mapping[str, float]:
@@ -227,8 +233,7 @@ def yardsticks(station: Path) -> Yardsticks:
     views = read_truth(station)["views"]
     scales = {view: scale_in_the_middle(view, camera_of(entry)) for view, entry in views.items()}
     calibration, _ = calibrated(station)
-    key = hashlib.sha256(f"{calibration.sha256} {scales}".encode()).hexdigest()
-    return Yardsticks(calibration, Calibration(scales, "", ""), key)
+    return Yardsticks(calibration, Calibration(scales, "", ""), short_hash(f"{calibration.sha256} {scales}"))
 
 
 def camera_of(entry: Mapping[str, Any]) -> CameraModel:
@@ -258,7 +263,7 @@ def calibrated(station: Path) -> tuple[Calibration, dict[str, str]]:
                 write_view(path, view, camera.at_size(tuple(truth["views"][view]["size"])))
             except CalibrationRefused as error:
                 refused[view] = str(error)
-        note(station).write_text(json.dumps({"code": code, "refused": refused}) + "\n")
+        write_durably(note(station), (json.dumps({"code": code, "refused": refused}) + "\n").encode())
     calibration = read_calibration(path) if path.exists() else Calibration({}, "", "")
     return calibration, dict(read_json(note(station))["refused"])
 
@@ -273,7 +278,11 @@ def code_key(modules: tuple[str, ...] = ()) -> str:
     """Names the present state of some modules of edge, of all by default."""
     folder = Path(edge.__file__).parent
     paths = [folder / f"{name}.py" for name in modules] or sorted(folder.rglob("*.py"))
-    return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()[:16]
+    return short_hash("".join(path.read_text(encoding="utf-8") for path in paths))
+
+
+def short_hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 # --- measuring ---------------------------------------------------------------------------------------
@@ -302,8 +311,15 @@ def look(goat: Goat, view: str, outline: str, calibration: Calibration, segmente
     entry = goat.entries[view]
     if outline == "network":
         return look_at(view, read_picture(goat.folder / entry["image"]), segmenter, calibration)
-    mask = read_mask(goat.folder / entry["mask"])
     marks = dataset.visible_landmarks(entry) if outline == "marked" else {}
+    return true_look(goat, view, marks, calibration)
+
+
+def true_look(
+    goat: Goat, view: str, marks: Mapping[str, tuple[float, float]], calibration: Calibration
+) -> Look:
+    """One view with its true outline, and with landmarks as if the network were sure of them."""
+    mask = read_mask(goat.folder / goat.entries[view]["mask"])
     seen = Segmentation(view, mask, 1.0, {name: Landmark(x, y, 1.0) for name, (x, y) in marks.items()})
     size = mask.shape[1], mask.shape[0]
     try:
@@ -350,10 +366,9 @@ def every_way(
         yards = yardsticks(station)
         for goat in goats[name]:
             say(f"measuring goat {goat.name}")
-            picture = hashlib.sha256(json.dumps(goat.entries, sort_keys=True).encode()).hexdigest()
             for outline in OUTLINES:
                 for ruler in (CAMERAS, SCALE, NUMBER):
-                    key = f"{code} {yards.key[:16]} {picture[:16]} {outline}, {ruler}"
+                    key = f"{code} {yards.key} {goat.key} {outline}, {ruler}"
                     one = ledger.once(key, lambda: measured(goat, outline, ruler, yards, segmenter))  # noqa: B023
                     found.setdefault((outline, ruler), []).append(one)
     say("")
@@ -370,9 +385,8 @@ def every_move(
         yards, cameras = yardsticks(station), read_truth(station)["views"]
         for goat in goats[name]:
             say(f"measuring goat {goat.name}")
-            picture = hashlib.sha256(json.dumps(goat.entries, sort_keys=True).encode()).hexdigest()
             for ruler in (CAMERAS, SCALE):
-                key = f"{code_key()} {yards.key[:16]} {picture[:16]} {ruler}"
+                key = f"{code_key()} {yards.key} {goat.key} {ruler}"
                 one = ledger.once(key, lambda: moved(goat, ruler, yards, camera_of(cameras["side"])))  # noqa: B023
                 found.setdefault(ruler, []).append(one)
     say("")
@@ -382,15 +396,7 @@ def every_move(
 def moved(goat: Goat, ruler: str, yards: Yardsticks, side: CameraModel) -> Moved:
     """One goat in one of its places."""
     calibration = yards.calibration if ruler == CAMERAS else yards.scales
-    looks: dict[str, Look] = {}
-    for view in VIEWS:
-        mask = read_mask(goat.folder / goat.entries[view]["mask"])
-        size = mask.shape[1], mask.shape[0]
-        try:
-            looks[view] = Look(view, Segmentation(view, mask, 1.0), calibration.ruler_for(view, size, size))
-        except MeasureError as error:
-            looks[view] = Look(view, reason=str(error))
-    findings = measure(looks)
+    findings = measure({view: true_look(goat, view, {}, calibration) for view in VIEWS})
     ahead = np.array(goat.entries["side"]["pose"])[:2, 0]
     ends = side.project(np.array([[0.0, 0.0, 60.0], [10 * ahead[0], 10 * ahead[1], 60.0]]))
     facing = {reading.view: reading.facing for reading in findings.readings}
