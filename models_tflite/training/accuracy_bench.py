@@ -481,7 +481,7 @@ def report(found: Mapping[tuple[str, str], list[Measured]], plot: Path | None) -
         ours = found[outline, CAMERAS]
         others = {ruler: found[outline, ruler] for ruler in (SCALE, NUMBER)}
         tables[outline] = table(ours, others)
-        print(f"\n{title}\n\n{tables[outline]}\n\n{reasons(ours)}", flush=True)
+        print(f"\n{title}\n\n{tables[outline]}\n\n{reasons(ours) or 'no value is missing'}", flush=True)
     if plot:
         draw_agreement({ruler: found["network", ruler] for ruler in (CAMERAS, SCALE, NUMBER)}, plot)
         print(f"wrote {plot}")

@@ -266,7 +266,9 @@ def draw_panel(
         for truth, difference in points:
             x, y = panel.at(truth, difference)
             draw.ellipse([x - 3, y - 3, x + 3, y + 3], fill=colour)
-    labels = [label for points, colour in coloured for label in draw_limits(draw, panel, points, colour)]
+    labels = [
+        label for points, colour in reversed(coloured) for label in draw_limits(draw, panel, points, colour)
+    ]
     for y, text, colour in apart(labels, TEXT_PX, panel.frame[1] + 4, panel.frame[3]):
         draw.text((panel.frame[2] + 8, y - TEXT_PX / 2 - 2), text, fill=colour, font=small)
 
