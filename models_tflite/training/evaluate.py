@@ -80,7 +80,7 @@ def fold_network(path: Path, exact: bool) -> Network:
 
 
 def score_photographs(
-    photographs: Sequence[Photograph], networks: Iterable[Network], ledger: Ledger
+    photographs: Sequence[Photograph], networks: Iterable[Network], ledger: Ledger[Score]
 ) -> list[Score]:
     """Every photograph of every network's held-out goats; `group` is the goat."""
     rulers = read_rulers(photographs)
@@ -121,7 +121,9 @@ def ruler_px_per_cm(ruler_marks: Iterable[dict[str, Any]]) -> float:
     return float(-np.polyfit(values, rows, 1)[0])
 
 
-def score_simulated(pictures: Sequence[SimulatedPicture], network: Network, ledger: Ledger) -> list[Score]:
+def score_simulated(
+    pictures: Sequence[SimulatedPicture], network: Network, ledger: Ledger[Score]
+) -> list[Score]:
     """Every picture; `group` is what its crate holds, and its station."""
     scores = []
     for number, picture in enumerate(pictures, 1):
@@ -246,7 +248,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 def tables_for(options: argparse.Namespace) -> dict[str, str]:
     """Name -> Markdown, in the order of the card."""
-    ledger = Ledger(options.ledger)
+    ledger = Ledger(options.ledger, Score)
     unseen = [one for folder in options.unseen for one in dataset.read_simulated(folder)]
     found: dict[str, str] = {}
     scores: list[Score] = []

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import cv2
 import numpy as np
@@ -18,6 +18,7 @@ OUTLINE_SIDE_PX = 1600
 # Network's landmarks that geometry knows by the same name; compared in the side view.
 JUDGED = ("withers", "rump", "poll")
 NAN = float("nan")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,29 +105,33 @@ def outline(region: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return np.asarray(region & (inner == 0))
 
 
-class Ledger:
-    """Scores already made, one JSON line each, so that an interrupted evaluation goes on where it stopped."""
+class Ledger(Generic[T]):
+    """Results already made, one JSON line each, so that an interrupted evaluation goes on where it stopped.
 
-    def __init__(self, path: Path | None) -> None:
+    kind  the dataclass of a result, e.g. Score; it and what it holds must be as JSON has them
+    """
+
+    def __init__(self, path: Path | None, kind: Callable[..., T]) -> None:
         self.path = path
-        self.known: dict[str, Score] = {}
+        self.known: dict[str, T] = {}
         if path is not None and path.exists():
             for line in path.read_text(encoding="utf-8").splitlines():
                 try:
                     entry = json.loads(line)
                     key = entry.pop("key")
-                    self.known[key] = Score(**entry)
+                    self.known[key] = kind(**entry)
                 except (ValueError, KeyError, TypeError):
-                    continue  # half a line, or one of an earlier version: its score is made again
+                    continue  # half a line, or one of an earlier version: its result is made again
 
-    def once(self, key: str, make: Callable[[], Score]) -> Score:
-        """The score noted under that key, else a new one."""
+    def once(self, key: str, make: Callable[[], T]) -> T:
+        """The result noted under that key, else a new one."""
         if key not in self.known:
-            self.known[key] = make()
+            made: Any = make()
+            self.known[key] = made
             if self.path is not None:
                 # The line break comes first: it ends what an interruption may have left half written.
                 with self.path.open("a", encoding="utf-8") as lines:
-                    lines.write("\n" + json.dumps({"key": key, **asdict(self.known[key])}))
+                    lines.write("\n" + json.dumps({"key": key, **asdict(made)}))
         return self.known[key]
 
 

@@ -50,10 +50,10 @@ def test_a_speck_is_no_goat_whatever_its_confidence():
 
 def test_a_ledger_goes_on_after_half_a_line(tmp_path):
     path = tmp_path / "scores.jsonl"
-    Ledger(path).once("one", lambda: Score("one", "side", "7", 0.5, {"none": 0.1}, iou=0.75))
+    Ledger(path, Score).once("one", lambda: Score("one", "side", "7", 0.5, {"none": 0.1}, iou=0.75))
     with path.open("a") as lines:
         lines.write('\n{"key": "two", "na')
-    again = Ledger(path)
+    again = Ledger(path, Score)
     assert again.once("one", lambda: pytest.fail("made again")).iou == 0.75
     assert again.once("two", lambda: Score("two", "top", "8", 0.1, {})).view == "top"
 

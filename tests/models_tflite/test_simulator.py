@@ -13,7 +13,7 @@ pytest.importorskip("moderngl", reason="the simulator needs the training extra (
 pytest.importorskip("skimage", reason="the simulator needs the training extra (scikit-image)")
 
 from models_tflite.training.simulator.barn import plain_barn
-from models_tflite.training.simulator.body import dress, pose_goat
+from models_tflite.training.simulator.body import dress, pose_goat, trunk_x
 from models_tflite.training.simulator.crate import Crate, thin_parts
 from models_tflite.training.simulator.goat import Build, Coat, Stance, draw_build, draw_coat, draw_stance
 from models_tflite.training.simulator.render import Animal, Renderer, Scene
@@ -21,7 +21,7 @@ from models_tflite.training.simulator.samples import LIGHT, LOOK
 from models_tflite.training.simulator.simulate import finished_goats, goat_samples, picture_size, simulate
 from models_tflite.training.simulator.stage import KINDS, draw_kind, draw_station
 from models_tflite.training.simulator.station import Camera, look, standing
-from models_tflite.training.simulator.truth import measure_truth
+from models_tflite.training.simulator.truth import GIRTH_PLACE, girth, measure_truth, section
 
 SIZE = (512, 384)
 COAT = Coat("solid", (0.3, 0.15, 0.08), (0.7, 0.7, 0.6))
@@ -33,6 +33,8 @@ PLAUSIBLE_CM = {
     "waist_width_cm": (6, 38),
     "rump_width_cm": (8, 42),
     "body_width_cm": (9, 50),
+    "body_length_cm": (32, 108),
+    "heart_girth_cm": (42, 142),
 }
 
 
@@ -107,6 +109,23 @@ def test_traits_are_those_of_goats(seed: int) -> None:
         assert low < traits[name] < high, name
     assert traits["waist_width_cm"] <= min(traits["shoulder_width_cm"], traits["rump_width_cm"])
     assert traits["body_width_cm"] >= max(traits["shoulder_width_cm"], traits["rump_width_cm"])
+
+
+def test_a_tape_round_the_heart_is_a_little_longer_than_an_ellipse_of_its_width_and_depth() -> None:
+    posed = pose_goat(Build(60.0), Stance())
+    place = trunk_x(posed.build, GIRTH_PLACE)
+    across, deep = np.ptp(section(posed.trunk.vertices, posed.trunk.faces, place), axis=0)
+    ellipse = np.pi * (3 * (across + deep) - np.sqrt((3 * across + deep) * (across + 3 * deep))) / 2
+    found = girth(posed.trunk.vertices, posed.trunk.faces, place)
+    assert 1.0 < found / ellipse < 1.04
+    # Hair lies under the tape, too.
+    short, long = (measure_truth(posed, hair_cm).traits["heart_girth_cm"] for hair_cm in (0.0, 2.0))
+    assert long - short == pytest.approx(np.pi * 2.0, rel=0.3)
+
+
+def test_the_trunk_is_about_as_long_as_the_goat_was_built() -> None:
+    traits = measure_truth(pose_goat(Build(60.0, length=1.0), Stance()), 0.0).traits
+    assert traits["body_length_cm"] == pytest.approx(60.0, abs=2.0)
 
 
 def test_a_goat_of_twice_the_size_has_traits_of_twice_the_size() -> None:

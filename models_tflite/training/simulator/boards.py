@@ -20,10 +20,11 @@ from numpy.typing import NDArray
 
 from edge.board import Board
 from models_tflite.training.simulator.barn import Light, draw_barn, draw_light, draw_shades
-from models_tflite.training.simulator.crate import draw_crate, glass, thin_parts
+from models_tflite.training.simulator.crate import Crate, draw_crate, glass, thin_parts
 from models_tflite.training.simulator.mesh import Material, Mesh, Vector, bare, box, joined
 from models_tflite.training.simulator.photo import draw_look
 from models_tflite.training.simulator.render import Look, Renderer, Scene
+from models_tflite.training.simulator.setup import Setup
 from models_tflite.training.simulator.station import VIEWS, Camera, draw_cameras, draw_held
 
 Rng = np.random.Generator
@@ -32,6 +33,8 @@ SIZE = (1600, 1200)
 FRAMES, POSE_FRAMES = 12, 3
 TEXELS_PER_CM = 20.0
 HARD_LIGHT = 0.8
+# Of an overcast sky, in which nothing throws a shadow that a board would show.
+SOFT_SUN = 0.35
 QUALITY = 92
 
 
@@ -59,30 +62,52 @@ class Site:
         return Scene(self.light, look, self.barn, thin, glass=clear, shades=self.shades)
 
 
-def draw_site(rng: Rng, size: tuple[int, int], side_camera_on: str | None = None) -> Site:
-    """A station by lot, mostly in hard light."""
+def draw_site(
+    rng: Rng,
+    size: tuple[int, int],
+    side_camera_on: str | None = None,
+    setup: Setup | None = None,
+    easy: bool = False,
+) -> Site:
+    """A station by lot, mostly in hard light; with its own crate and cameras unless a setup is given.
+
+    easy  as refused pictures are taken again: in even light, and with the gates open and the bars out of the way
+    """
     right = rng.random() < 0.3 if side_camera_on is None else side_camera_on == "right"
-    hands = -1 if right else 1
+    hands = setup.crate.hands if setup else -1 if right else 1
     light = draw_light(rng, hands)
-    hard = rng.random() < HARD_LIGHT
+    hard = rng.random() < HARD_LIGHT and not easy
     while hard and max(light.sun) < 0.8:
         light = draw_light(rng, hands)
-    goat_height_cm = float(rng.uniform(50, 80))
-    crate = draw_crate(rng, goat_height_cm, (0.75 * goat_height_cm, 20.0, 1.2 * goat_height_cm), hands)
-    cameras = draw_cameras(
-        rng, size, goat_height_cm, np.array([crate.length, crate.width, crate.height]), hands
-    )
+    while easy and (light.dim or max(light.sun) > SOFT_SUN):
+        light = draw_light(rng, hands)
+    setup = setup or draw_empty(rng, size, hands)
+    crate, cameras = setup.crate, setup.cameras
     look = draw_look(rng, light)
     return Site(
         cameras,
         light,
         {view: draw_look(rng, light, look) for view in cameras},
         draw_barn(rng, float(cameras["side"].world_from_cam[1, 3])),
-        thin_parts(replace(crate, wide_over_top=None, beam_x=None)),
-        glass(crate),
+        thin_parts(opened(crate) if easy else crate),
+        None if easy else glass(crate),
         draw_shades(rng, light),
-        "right" if right else "left",
+        setup.side_camera_on,
     )
+
+
+def opened(crate: Crate) -> Crate:
+    """A crate without what stands between a board in it and the cameras."""
+    return replace(crate, side_bars=(), side_rails=(), front_bars=(), top_bars=())
+
+
+def draw_empty(rng: Rng, size: tuple[int, int], hands: int) -> Setup:
+    """A crate that nothing covers, and its cameras, for goats of a height by lot."""
+    goat_height_cm = float(rng.uniform(50, 80))
+    crate = draw_crate(rng, goat_height_cm, (0.75 * goat_height_cm, 20.0, 1.2 * goat_height_cm), hands)
+    crate_cm = np.array([crate.length, crate.width, crate.height])
+    cameras = draw_cameras(rng, size, goat_height_cm, crate_cm, hands)
+    return Setup(replace(crate, wide_over_top=None, beam_x=None), cameras)
 
 
 def board_mesh(board: Board, world_from_board: Vector) -> Mesh:
@@ -130,27 +155,45 @@ def shoot_view(
 
 
 def write_site(
-    renderer: Renderer, seed: int, folder: Path, views: tuple[str, ...] = VIEWS, quality: int = QUALITY
+    renderer: Renderer,
+    seed: int,
+    folder: Path,
+    views: tuple[str, ...] = VIEWS,
+    quality: int = QUALITY,
+    setup: Setup | None = None,
+    frames: int = FRAMES,
+    again: int = 0,
 ) -> None:
-    """One station's pictures and their truth."""
-    rng, board = np.random.default_rng([seed, 77]), Board()
-    site = draw_site(rng, renderer.size)
+    """One station's pictures and their truth.
+
+    again  how many times these views' pictures were taken and refused before: now they are taken with more care, maybe
+           larger. Give a setup with it, so that the cameras stay; what truth.json says of them stays, too.
+    """
+    rng, board = np.random.default_rng([seed, 77, again] if again else [seed, 77]), Board()
+    site = draw_site(rng, renderer.size, setup=setup, easy=again > 0)
     truth: dict[str, Any] = {"seed": seed, "side_camera_on": site.side_camera_on, "views": {}}
+    if again:
+        truth = json.loads((folder / "truth.json").read_text())
     for view in views:
         (folder / view).mkdir(parents=True, exist_ok=True)
-        held, lying = shoot_view(renderer, rng, board, site, view)
+        held, lying = shoot_view(renderer, rng, board, site, view, frames)
         for name, pictures in (("frame", held), ("pose", lying)):
             for number, picture in enumerate(pictures):
                 path = folder / view / f"{name}_{number:02d}.jpg"
                 cv2.imwrite(str(path), picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
-        camera = site.cameras[view]
-        truth["views"][view] = {
-            "size": list(camera.size),
-            "camera_matrix": camera.camera_matrix.round(6).tolist(),
-            "distortion": camera.distortion.round(6).tolist(),
-            "world_from_cam": camera.world_from_cam.round(8).tolist(),
-        }
+        if not again:
+            truth["views"][view] = camera_entry(site.cameras[view])
+        truth["views"][view]["again"] = again
     (folder / "truth.json").write_text(json.dumps(truth, indent=1) + "\n")
+
+
+def camera_entry(camera: Camera) -> dict[str, Any]:
+    return {
+        "size": list(camera.size),
+        "camera_matrix": camera.camera_matrix.round(6).tolist(),
+        "distortion": camera.distortion.round(6).tolist(),
+        "world_from_cam": camera.world_from_cam.round(8).tolist(),
+    }
 
 
 def size_of(text: str) -> tuple[int, int]:

@@ -40,6 +40,7 @@ from models_tflite.training.simulator.goat import (
 from models_tflite.training.simulator.mesh import Material, Mesh, Vector, joined
 from models_tflite.training.simulator.photo import draw_look
 from models_tflite.training.simulator.render import Animal, Look, Scene
+from models_tflite.training.simulator.setup import Setup
 from models_tflite.training.simulator.station import Camera, draw_cameras, draw_standing, standing
 from models_tflite.training.simulator.truth import Truth, measure_truth
 
@@ -83,9 +84,12 @@ def draw_kind(rng: Rng, kinds: tuple[str, ...]) -> str:
     return str(rng.choice(kinds, p=shares / shares.sum()))
 
 
-def draw_station(rng: Rng, kind: str, build: Build, posed: PosedGoat, size: tuple[int, int]) -> Station:
-    """A station of a kind, with this goat in it if the kind has one."""
+def draw_station(
+    rng: Rng, kind: str, build: Build, posed: PosedGoat, size: tuple[int, int], setup: Setup | None = None
+) -> Station:
+    """A station of a kind, with this goat in it if the kind has one; crate and cameras by lot unless given."""
     hands = 1 if rng.random() < 0.7 else -1
+    hands = setup.crate.hands if setup else hands
     light = draw_light(rng, hands)
     white = rng.random() < WHITE_BEFORE_WHITE
     coat = draw_goat_coat(rng, build, white)
@@ -94,13 +98,9 @@ def draw_station(rng: Rng, kind: str, build: Build, posed: PosedGoat, size: tupl
         pose, faces, second = pair(rng, build)
     animal = Animal(dress(posed, coat), pose, coat, build.withers_cm) if kind in WITH_GOAT else None
     dog = draw_dog_animal(rng) if kind == "dog" else None
-    crate = draw_crate(rng, build.withers_cm, reach(animal, second, dog), hands)
-    if white:
-        crate = replace(crate, panel=Material.PANEL, panel_colour=(0.8, 0.8, 0.78))
+    setup = setup or draw_around(rng, size, build, reach(animal, second, dog), hands, white)
+    crate, cameras = setup.crate, setup.cameras
     hidden: list[Mesh] = []
-    crate_cm = np.array([crate.length, crate.width, crate.height])
-    cameras = draw_cameras(rng, size, build.withers_cm, crate_cm, hands)
-    crate = fit_cover(rng, crate, cameras["top"])
     if kind == "half_goat" and animal:
         animal, crate, hidden = half_way(rng, animal, crate, cameras)
     barn = draw_barn(rng, float(cameras["side"].world_from_cam[1, 3]))
@@ -125,6 +125,18 @@ def draw_station(rng: Rng, kind: str, build: Build, posed: PosedGoat, size: tupl
     looks = {view: draw_look(rng, light, scene.look) for view in cameras}
     truth = measure_truth(posed, coat.hair_cm) if animal else None
     return Station(kind, scene, cameras, looks, animal, truth, faces if animal else None)
+
+
+def draw_around(
+    rng: Rng, size: tuple[int, int], build: Build, room: tuple[float, float, float], hands: int, white: bool
+) -> Setup:
+    """Crate and cameras by lot around one goat, before a white panel where asked."""
+    crate = draw_crate(rng, build.withers_cm, room, hands)
+    if white:
+        crate = replace(crate, panel=Material.PANEL, panel_colour=(0.8, 0.8, 0.78))
+    crate_cm = np.array([crate.length, crate.width, crate.height])
+    cameras = draw_cameras(rng, size, build.withers_cm, crate_cm, hands)
+    return Setup(fit_cover(rng, crate, cameras["top"]), cameras)
 
 
 def draw_goat_coat(rng: Rng, build: Build, white: bool) -> Coat:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.spatial import ConvexHull
 
 from models_tflite.training.simulator.body import HIPS, WITHERS, PosedGoat, Skull, trunk_x
 from models_tflite.training.simulator.goat import HAIR_IN_OUTLINE, Build
-from models_tflite.training.simulator.mesh import Floats, Mesh, Vector
+from models_tflite.training.simulator.mesh import Floats, Ints, Mesh, Vector
 
 SLICE_CM = 1.0
 # Parts of the trunk (0 pin bone, 1 point of the shoulder) in which a width or height is looked for.
@@ -16,6 +17,8 @@ SHOULDER_ZONE = (WITHERS - 0.08, WITHERS + 0.09)
 RUMP_ZONE = (HIPS - 0.10, HIPS + 0.09)
 WITHERS_ZONE = (WITHERS - 0.05, WITHERS + 0.02)
 CROUP_ZONE = (HIPS - 0.06, HIPS + 0.10)
+# Where a tape goes round the heart: right behind shoulder blade and elbow.
+GIRTH_PLACE = SHOULDER_ZONE[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +71,16 @@ def measure_truth(posed: PosedGoat, hair_cm: float) -> Truth:
     }.items():
         landmarks[f"{name}_left"] = np.array([x, left, z_left])
         landmarks[f"{name}_right"] = np.array([x, right, z_right])
-    return Truth(landmarks, traits_from(landmarks))
+    length_cm = float(np.ptp(hairy[:, 0]))
+    girth_cm = girth(hairy, trunk.faces, trunk_x(build, GIRTH_PLACE))
+    return Truth(landmarks, traits_from(landmarks, length_cm, girth_cm))
 
 
-def traits_from(landmarks: dict[str, Vector]) -> dict[str, float]:
-    """The traits of the design from the landmarks in the goat's own frame, cm."""
+def traits_from(landmarks: dict[str, Vector], length_cm: float, girth_cm: float) -> dict[str, float]:
+    """The traits of the design from the landmarks in the goat's own frame, the trunk's length and its girth, cm.
+
+    The trunk is as long as from the point of the shoulder to the pin bone; brisket and neck reach 1 to 5 cm farther.
+    """
     width = {
         name: float(landmarks[f"{name}_left"][1] - landmarks[f"{name}_right"][1])
         for name in ("shoulder", "waist", "rump", "body")
@@ -87,6 +95,8 @@ def traits_from(landmarks: dict[str, Vector]) -> dict[str, float]:
         "body_width_top_cm": width["body"],
         "body_width_front_cm": width["body"],
         "body_width_cm": width["body"],
+        "body_length_cm": length_cm,
+        "heart_girth_cm": girth_cm,
     }
     return {name: round(value, 2) for name, value in traits.items()}
 
@@ -103,6 +113,21 @@ def trunk_slices(trunk: Floats) -> Vector:
         left, right = cut[np.argmax(cut[:, 1])], cut[np.argmin(cut[:, 1])]
         rows.append([x, right[1], left[1], right[2], left[2]])
     return np.array(rows)
+
+
+def girth(trunk: Floats, faces: Ints, x: float) -> float:
+    """How long a tape is that lies round the trunk there, across hollows, cm."""
+    return float(
+        ConvexHull(section(trunk, faces, x)).area
+    )  # of a plane figure, scipy's area is the perimeter
+
+
+def section(trunk: Floats, faces: Ints, x: float) -> Vector:
+    """Where a plane across the trunk cuts the edges of its triangles: y and z, (N, 2), cm."""
+    ends = trunk.astype(float)[np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])]
+    start, end = ends[(ends[:, 0, 0] < x) != (ends[:, 1, 0] < x)].transpose(1, 0, 2)
+    share = (x - start[:, 0]) / (end[:, 0] - start[:, 0])
+    return np.asarray((start + share[:, None] * (end - start))[:, 1:])
 
 
 def widest(slices: Vector, build: Build, zone: tuple[float, float]) -> Vector:
