@@ -96,14 +96,19 @@ def on_upright_plane(origin: Points, ways: Points, normal: Points, offset: float
     towards = ways[:, :2] @ normal
     with np.errstate(divide="ignore", invalid="ignore"):
         far = (offset - normal @ origin[:2]) / towards
-    return np.where((far > 0)[:, None], origin + far[:, None] * ways, np.nan)
+    return origin + before(far)[:, None] * ways
 
 
 def at_height(origin: Points, ways: Points, height_cm: Points | float) -> Points:
     """Where rays pass a height above the floor: (n, 3) cm; NaN where they never do."""
     with np.errstate(divide="ignore", invalid="ignore"):
         far = (height_cm - origin[2]) / ways[:, 2]
-    return np.where((far > 0)[:, None], origin + far[:, None] * ways, np.nan)
+    return np.asarray(origin + before(far)[:, None] * ways)
+
+
+def before(far: Points) -> Points:
+    """How far along their rays points are; NaN for those behind the camera, and for rays that never get there."""
+    return np.where((far > 0) & np.isfinite(far), far, np.nan)
 
 
 def crossing(origins: Points, ways: Points, weights: Points) -> Points:

@@ -46,6 +46,8 @@ REAR_SHARE, FRONT_SHARE = 0.3, 0.6
 FEWEST_SECTIONS = 12
 # The axis is the line through the middles of these sections (shares of them, rear to front).
 AXIS_FROM = (0.2, 0.8)
+# Middles farther from it than this are those of a section with a leg.
+ON_AXIS_CM = 0.6
 # What stands out of the trunk's edge over less than this length, by more than this share of the half width, is a leg.
 LEG_CM, LEG_STANDS_OUT = 11.0, 0.06
 # Both sides of a trunk are alike to this much.
@@ -317,12 +319,20 @@ def trunk_from_above(top: Sight, plane: Plane, back: Back, beliefs: Beliefs) -> 
 
 
 def straight_line(along: Points, middle: Points) -> tuple[float, float]:
-    """Slope and height at 0 of the line through the middles, whatever legs and thighs do to some (Theil and Sen)."""
+    """Slope and height at 0 of the line near which most middles lie, whatever legs and thighs do to the others.
+
+    Of the lines through two middles the one with the least sum of distances, none counted for more than ON_AXIS_CM;
+    then the least-squares line of those near it.
+    """
     inner = slice(int(AXIS_FROM[0] * len(along)), int(AXIS_FROM[1] * len(along)) + 1)
     x, y = along[inner], middle[inner]
     first, second = np.triu_indices(len(x), len(x) // 3)
-    slope = float(np.median((y[second] - y[first]) / (x[second] - x[first])))
-    return slope, float(np.median(y - slope * x))
+    slopes = (y[second] - y[first]) / (x[second] - x[first])
+    off = np.abs(y - (y[first, None] + slopes[:, None] * (x - x[first, None])))
+    best = int(np.argmin(np.minimum(off, ON_AXIS_CM).sum(axis=1)))
+    near = off[best] < ON_AXIS_CM
+    slope, shift = np.polyfit(x[near], y[near], 1)
+    return float(slope), float(shift)
 
 
 def without_legs(along: Points, edge: Points) -> Points:
