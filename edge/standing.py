@@ -41,7 +41,7 @@ TYPICAL_HALF_WIDTH = (0.55, 0.92, 0.83, 1.0, 0.95, 0.6)
 TYPICAL_TRUNK_LENGTH = 1.01
 TYPICAL_WIDTH = 0.374
 # Rump and shoulder are looked for in these shares of the trunk from above.
-REAR_SHARE, FRONT_SHARE = 0.3, 0.6
+REAR_SHARE, FRONT_SHARE = 0.3, 0.64
 # Fewer sections are no trunk.
 FEWEST_SECTIONS = 12
 # The axis is the line through the middles of these sections (shares of them, rear to front).
