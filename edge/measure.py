@@ -241,7 +241,7 @@ def side_advice(points: Mapping[str, Point], way: str | None, borders: frozenset
     elif "withers" not in points:
         advice.append(advise("legs_not_seen", "side"))
     elif "poll" in points and points["poll"][1] > points["withers"][1]:
-        advice.append(advise("head_low", "side"))
+        advice.append(advise("head_down", "side"))
     return advice
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from edge.advice import advise
+from edge.advice import advise, translated
 from edge.annotate import annotate
 from edge.archive import Archive
 from edge.calibration import Calibration
@@ -40,6 +40,7 @@ def take_capture(
     segmenter: Segmenter,
     calibration: Calibration,
     store: Store,
+    language: str = "en",
 ) -> Capture:
     """Turn one press into one stored capture, whatever happens on the way."""
     capture = store.begin(capture)
@@ -48,7 +49,7 @@ def take_capture(
         images = archive.save_frames(capture.id, shot.frames)  # evidence before opinion
         capture = capture.with_shot(images, shot.spread_ms)
         contents = {frame.view: frame.jpeg for frame in shot.frames}
-        capture = with_examination(capture, contents, shot.missing, archive, segmenter, calibration)
+        capture = with_examination(capture, contents, shot.missing, archive, segmenter, calibration, language)
     except StageError as error:
         capture = capture.failed(error.message, error.hint)  # keeps what it already has
     store.close_capture(capture)
@@ -56,13 +57,18 @@ def take_capture(
 
 
 def measure_again(
-    capture: Capture, archive: Archive, segmenter: Segmenter, calibration: Calibration, store: Store
+    capture: Capture,
+    archive: Archive,
+    segmenter: Segmenter,
+    calibration: Calibration,
+    store: Store,
+    language: str = "en",
 ) -> Capture:
     """Measure a capture's stored images again, as a new revision."""
     capture = store.begin(capture)
     try:
         contents, missing = stored_contents(capture, archive)
-        capture = with_examination(capture, contents, missing, archive, segmenter, calibration)
+        capture = with_examination(capture, contents, missing, archive, segmenter, calibration, language)
     except StageError as error:
         capture = capture.failed(error.message, error.hint)
     store.close_capture(capture)
@@ -91,6 +97,7 @@ def with_examination(
     archive: Archive,
     segmenter: Segmenter,
     calibration: Calibration,
+    language: str = "en",
 ) -> Capture:
     """The capture with its numbers and annotated pictures."""
     pictures: dict[str, Picture] = {}
@@ -100,7 +107,7 @@ def with_examination(
             pictures[view] = decode(content, f"{view} picture")
         except PictureError as error:
             problems[view] = str(error)
-    examination = examine(pictures, problems, segmenter, calibration)
+    examination = examine(pictures, problems, segmenter, calibration, language)
     annotated = [archive.save(capture.id, v, "annotated", jpeg) for v, jpeg in examination.annotated.items()]
     return capture.with_images(tuple(annotated)).completed(examination.revision, utc_now())
 
@@ -110,11 +117,13 @@ def examine(
     problems: Mapping[str, str],
     segmenter: Segmenter,
     calibration: Calibration,
+    language: str = "en",
 ) -> Examination:
     """Segment, measure and annotate the pictures of one moment.
 
     pictures  view -> picture
     problems  view -> why there is none
+    language  in which advice is given
     """
     looks = {
         view: Look(view, reason=why, advice=advise("no_picture", view, why)) for view, why in problems.items()
@@ -124,7 +133,7 @@ def examine(
     revision = Revision(
         findings.measurements,
         findings.readings,
-        findings.advice,
+        tuple(translated(one, language) for one in findings.advice),
         segmenter.card.as_document(),
         calibration.as_document(),
         software(),

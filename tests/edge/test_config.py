@@ -51,6 +51,7 @@ def test_a_small_configuration_is_enough(tmp_path: Path) -> None:
         (WHOLE + "[sync]\ndestination = 'ftp://x'\n", "is not known", "folder:"),
         (WHOLE + "[sync]\npoll_s = 0\n", "[sync] poll_s: 0 is out of range", "seconds"),
         (WHOLE.replace("[station]", "[station]\nmax_age_s = 0"), "max_age_s: 0 is out of range", "3600"),
+        (WHOLE.replace("[station]", "[station]\nlanguage = 'fr'"), "[station] language: 'fr'", '"en", "es"'),
         ("station = 3\n", "station: must be a table", "[station]"),
         ("not toml", "not valid TOML", "line"),
     ],
