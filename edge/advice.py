@@ -113,9 +113,6 @@ CATALOGUE: Mapping[str, Mapping[str, str]] = {
 
 # In the catalogue and said by nobody yet, and why.
 RESERVED: Mapping[str, str] = {
-    **dict.fromkeys(
-        ("blurred", "too_dark", "too_bright", "camera_moved"), "pictures are not looked over yet"
-    ),
     "lens_dirty": "pictures are not compared patch by patch yet",
     "person_in_the_way": "the network does not tell people apart yet",
     "not_square": "measuring does not judge the feet yet",

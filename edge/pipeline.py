@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edge.advice import advise, translated
 from edge.annotate import annotate
@@ -13,7 +13,8 @@ from edge.cameras.rig import Rig
 from edge.document import software
 from edge.errors import CaptureError, MeasureError, PictureError, StageError
 from edge.images import decode
-from edge.measure import Look, measure
+from edge.measure import Findings, Look, measure
+from edge.quality import Condition, inspect
 from edge.records import Capture, Picture, Revision, utc_now
 from edge.segment import NOT_ONE_AT, Segmenter
 from edge.store import Store
@@ -129,7 +130,8 @@ def examine(
         view: Look(view, reason=why, advice=advise("no_picture", view, why)) for view, why in problems.items()
     }
     looks |= {view: look_at(view, picture, segmenter, calibration) for view, picture in pictures.items()}
-    findings = measure(looks)
+    conditions = {view: condition_of(looks[view], picture, calibration) for view, picture in pictures.items()}
+    findings = noted(measure(looks), conditions)
     revision = Revision(
         findings.measurements,
         findings.readings,
@@ -145,6 +147,24 @@ def examine(
             mask = seen.mask if seen else None
             annotated[reading.view] = annotate(pictures[reading.view], mask, reading, findings.measurements)
     return Examination(revision, annotated)
+
+
+def condition_of(look: Look, picture: Picture, calibration: Calibration) -> Condition:
+    """What there is to say about a picture, whether or not a goat was found in it."""
+    mask = look.segmentation.mask if look.segmentation else None
+    reference, camera = calibration.standing(look.view, picture.full_size)
+    return inspect(look.view, picture.rgb, mask, reference, camera)
+
+
+def noted(findings: Findings, conditions: Mapping[str, Condition]) -> Findings:
+    """The findings with what was noticed about the pictures; it comes first, for it may be why all else failed."""
+    readings = []
+    for reading in findings.readings:
+        condition = conditions.get(reading.view, Condition(reading.view))
+        codes = tuple(one.code for one in condition.advice)
+        readings.append(replace(reading, warnings=codes + reading.warnings))
+    advice = tuple(one for condition in conditions.values() for one in condition.advice)
+    return replace(findings, readings=tuple(readings), advice=advice + findings.advice)
 
 
 def look_at(view: str, picture: Picture, segmenter: Segmenter, calibration: Calibration) -> Look:

@@ -32,7 +32,10 @@ EDGE_MAY_IMPORT = {
     "sightings": {"board", "records"},
     "bundle": {"camera", "records", "sightings"},
     "calibrate": {"board", "bundle", "camera", "errors", "images", "records", "sightings"},
-    "calibration": {"camera", "durable", "errors", "records"},
+    "reference": {"board", "camera", "records"},
+    "moved": {"camera", "records", "reference"},
+    "quality": {"advice", "camera", "moved", "records", "reference"},
+    "calibration": {"camera", "durable", "errors", "records", "reference"},
     "segment": {"errors", "records"},
     "geometry": {"records"},
     "annotate": {"images", "records"},
@@ -51,7 +54,18 @@ EDGE_MAY_IMPORT = {
 ASSEMBLY = {"pipeline", "app", "demo", "cli", "cli_calibrate", "cli_models"}
 
 # What loads the network or opens the cameras, which is the station's alone.
-HEAVY = {"segment", "cameras", "pipeline", "app", "measure", "geometry", "models", "selftest"}
+HEAVY = {
+    "segment",
+    "cameras",
+    "pipeline",
+    "app",
+    "measure",
+    "geometry",
+    "models",
+    "selftest",
+    "moved",
+    "quality",
+}
 
 # third-party package -> the modules that may import it
 DOORS = {
