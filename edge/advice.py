@@ -113,7 +113,7 @@ CATALOGUE: Mapping[str, Mapping[str, str]] = {
 
 # In the catalogue and said by nobody yet, and why.
 RESERVED: Mapping[str, str] = {
-    "lens_dirty": "pictures are not compared patch by patch yet",
+    "lens_dirty": "one picture does not tell a drop from a shadow that went away; what stays over many captures may",
     "person_in_the_way": "the network does not tell people apart yet",
     "not_square": "measuring does not judge the feet yet",
     "goat_turned": "measuring does not judge the trunk's direction yet",

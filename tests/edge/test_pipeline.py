@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import cv2
 import pytest
 
 from edge.app import Station, open_station
@@ -74,6 +75,16 @@ def test_what_is_not_one_whole_goat_is_not_measured_and_says_so(
     assert code in [advice.code for advice in found.advice]
     withers = next(one for one in found.measurements if one.trait == "withers_height_cm")
     assert (withers.value, withers.reason) == (None, reason)
+
+
+def test_a_blurred_picture_is_named_and_measured_all_the_same(station: Station) -> None:
+    picture = read_picture(SAMPLES / "captures" / "goat_1" / "side.jpg")
+    soft = replace(picture, rgb=cv2.GaussianBlur(picture.rgb, (0, 0), 0.006 * picture.size[0]))
+    found = examine({"side": soft}, {}, station.segmenter, station.calibration, "es").revision
+    assert [(one.code, one.view) for one in found.advice] == [("blurred", "side")]
+    assert "borrosa" in found.advice[0].text
+    assert "blurred" in found.readings[0].warnings
+    assert next(one for one in found.measurements if one.trait == "withers_height_cm").value is not None
 
 
 def test_advice_is_given_in_the_stations_language(config_path: Path) -> None:
