@@ -41,15 +41,18 @@ class Station:
 
     def serve(self, capture: Capture) -> Capture:
         """Do what a waiting row asks for: measure, measure again, or say that it came too late."""
+        language = self.config.station.language
         if capture.images_of("raw"):
-            done = pipeline.measure_again(capture, self.archive, self.segmenter, self.calibration, self.store)
+            done = pipeline.measure_again(
+                capture, self.archive, self.segmenter, self.calibration, self.store, language
+            )
         elif self.is_stale(capture):
             hint = "press again while the goat stands in the crate"
             done = capture.missed("the press was older than the station may serve", hint)
             self.store.close_capture(done)
         else:
             done = pipeline.take_capture(
-                capture, self.rig, self.archive, self.segmenter, self.calibration, self.store
+                capture, self.rig, self.archive, self.segmenter, self.calibration, self.store, language
             )
         log.info("%s %s%s", done.id, done.status, f": {done.failure}" if done.failure else "")
         return done

@@ -2,7 +2,8 @@
 
 An entry is a camera (lens, place and direction in the crate, with their covariance) or a plain scale: one number for a
 view, true in one plane only. How wrong a scale is for an animal that stands elsewhere is known from optics, and goes
-into the uncertainty of every result made with it. Files of format 1 hold plain scales only and stay readable.
+into the uncertainty of every result made with it. A camera's entry may hold a small picture of what it saw. Files of
+format 1 hold plain scales only and stay readable.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from edge.camera import CameraModel
 from edge.durable import write_durably
 from edge.errors import CalibrationRefused, ConfigError, MeasureError
 from edge.records import VIEWS
+from edge.reference import Reference
 
 FORMAT = 2
 READABLE = (1, 2)
@@ -87,11 +89,24 @@ Ruler = PlainScale | CameraModel
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """A calibration file as read: immutable, known by its content."""
+    """A calibration file as read: immutable, known by its content.
+
+    references  view -> what it saw when it was calibrated, where that was kept
+    """
 
     views: Mapping[str, Ruler]
     created_at: str
     sha256: str
+    references: Mapping[str, Reference] = field(default_factory=dict)
+
+    def standing(
+        self, view: str, full_size: tuple[int, int]
+    ) -> tuple[Reference, CameraModel] | tuple[None, None]:
+        """What tells whether a camera still stands where it was calibrated, for its pictures of that size."""
+        camera, reference = self.views.get(view), self.references.get(view)
+        if isinstance(camera, CameraModel) and reference and camera.picture_size == full_size:
+            return reference, camera
+        return None, None
 
     def ruler_for(self, view: str, full_size: tuple[int, int], size: tuple[int, int]) -> Ruler:
         """The camera or the scale of a view for a picture taken at full_size, at its working size.
@@ -172,6 +187,11 @@ def scale_from_stick(
     )
 
 
+def entry_document(entry: Ruler, reference: Reference | None) -> dict[str, Any]:
+    document = entry.as_document()
+    return {**document, "reference": reference.as_document()} if reference else document
+
+
 def refuse_unless(holds: bool, message: str, hint: str) -> None:
     if not holds:
         raise CalibrationRefused(message, hint)
@@ -187,7 +207,13 @@ def read_calibration(path: Path) -> Calibration:
                 f"{path}: calibration of format {document['format']}", "update goatdev, or calibrate again"
             )
         views = {view: read_view(entry, view, path) for view, entry in document["views"].items()}
-        return Calibration(views, str(document["created_at"]), hashlib.sha256(content).hexdigest())
+        references = {
+            view: Reference.from_document(entry["reference"])
+            for view, entry in document["views"].items()
+            if "reference" in entry
+        }
+        digest = hashlib.sha256(content).hexdigest()
+        return Calibration(views, str(document["created_at"]), digest, references)
     except OSError as error:
         hint = "make one with `goatdev calibrate camera VIEW ...`, or `goatdev calibrate scale VIEW ...`"
         raise ConfigError(f"{path}: no calibration: {error.strerror}", hint) from None
@@ -226,14 +252,20 @@ def is_possible(scale: PlainScale) -> bool:
     return positive and all(map(math.isfinite, numbers))
 
 
-def write_view(path: Path, view: str, entry: Ruler) -> None:
+def write_view(path: Path, view: str, entry: Ruler, reference: Reference | None = None) -> None:
     """Add or replace one view in a calibration file, durably; the other views stay."""
-    views = dict(read_calibration(path).views) if path.exists() else {}
+    views, references = dict[str, Ruler](), dict[str, Reference]()
+    if path.exists():
+        known = read_calibration(path)
+        views, references = dict(known.views), dict(known.references)
     views[view] = entry
+    references.pop(view, None)
+    if reference:
+        references[view] = reference
     document = {
         "format": FORMAT,
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "views": {name: views[name].as_document() for name in VIEWS if name in views},
+        "views": {name: entry_document(views[name], references.get(name)) for name in VIEWS if name in views},
     }
     try:
         write_durably(path, (json.dumps(document, indent=2) + "\n").encode())

@@ -71,7 +71,9 @@ def measure_command(options: argparse.Namespace) -> int:
     segmenter = chosen_model(options)
     pictures = {view: read_picture(path) for view, path in files.items()}
     require_calibrated(pictures, calibration)
-    found = examine(pictures, {}, segmenter, calibration)
+    config = config_if_any(options.config)
+    language = load_config(config).station.language if config else "en"
+    found = examine(pictures, {}, segmenter, calibration, language)
     if options.annotated:
         save_annotated(Path(options.annotated), found.annotated)
     if options.json:

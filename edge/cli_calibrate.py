@@ -16,8 +16,9 @@ from edge.config import BoardConfig, config_if_any, load_config
 from edge.console import say, with_config, with_json
 from edge.durable import write_durably
 from edge.errors import CalibrationRefused, ConfigError
-from edge.images import read_picture
+from edge.images import read_gray, read_picture
 from edge.records import VIEWS
+from edge.reference import reference_of
 from edge.sheet import board_pdf
 
 # Less than this share of the picture seen: what lies outside is the lens's own guess.
@@ -64,7 +65,9 @@ def camera_command(options: argparse.Namespace) -> int:
             "give the pictures of the board in its place only as --pose",
         )
     camera = calibrate_camera(options.view, frames, poses, board, side_camera_on)
-    write_view(into, options.view, camera)
+    # The board lies still in the first of them: what else it shows is how the camera sees the crate.
+    reference = reference_of(read_gray(poses[0]), camera, board, options.view, side_camera_on)
+    write_view(into, options.view, camera, reference)
     if options.json:
         say(
             {

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from edge.errors import ConfigError
-from edge.records import VIEWS
+from edge.records import LANGUAGES, VIEWS
 
 CONFIG_PLACES = (Path("goatdev.toml"), Path("/etc/goatdev/goatdev.toml"))
 
@@ -26,6 +26,7 @@ class StationConfig:
     id: str
     data_dir: str
     max_age_s: float = 30.0
+    language: str = "en"
 
     def __post_init__(self) -> None:
         require(
@@ -37,6 +38,11 @@ class StationConfig:
             1 <= self.max_age_s <= 3600,
             f"[station] max_age_s: {self.max_age_s:g} is out of range",
             "after how many seconds a waiting press is stale: 1 to 3600",
+        )
+        require(
+            self.language in LANGUAGES,
+            f"[station] language: {self.language!r} is not spoken here",
+            "known: " + ", ".join(f'"{one}"' for one in LANGUAGES),
         )
 
 

@@ -15,6 +15,7 @@ from edge.geometry import (
     find_trunk,
     parts,
     side_landmarks,
+    sure,
     touched_borders,
 )
 from edge.records import Advice, Label, Pixels, Segmentation
@@ -34,6 +35,13 @@ TOP_REASONS = {
 }
 # A trunk seen from above is this many times as long as it is wide; a shorter one is partly hidden.
 SHORTEST_TRUNK = 1.6
+# Feet of a pair farther apart than this share of the way from the fore to the hind feet are not set square: fewer
+# than one in a hundred goats of the simulator stand so.
+NOT_SQUARE = 0.45
+HOOVES = {
+    "fore": ("front_left_hoof", "front_right_hoof"),
+    "hind": ("hind_left_hoof", "hind_right_hoof"),
+}
 # From the front a head smaller than this share of the goat is not one that looks at the camera.
 HEAD_BEFORE_CAMERA = 0.02
 
@@ -77,7 +85,19 @@ def read_side(segmentation: Segmentation, way: str | None = None) -> Outline:
         trait: side_reason(trait, landmark, points, way, borders) for landmark, trait in SIDE_TRAITS.items()
     }
     reasons = {trait: reason for trait, reason in found.items() if reason}
-    return Outline("side", segmentation, way, points, None, reasons, side_advice(points, way, borders))
+    advice = side_advice(points, way, borders)
+    if not advice and stands_apart(sure(marks)):
+        advice = (advise("not_square", "side"),)
+    return Outline("side", segmentation, way, points, None, reasons, advice)
+
+
+def stands_apart(marked: Mapping[str, Point]) -> bool:
+    """Whether a pair of feet is set far apart; False where not all four are seen."""
+    if not all(name in marked for pair in HOOVES.values() for name in pair):
+        return False
+    columns = {pair: [marked[name][0] for name in names] for pair, names in HOOVES.items()}
+    span = abs(sum(columns["fore"]) - sum(columns["hind"])) / 2
+    return any(abs(one - other) > NOT_SQUARE * span for one, other in columns.values())
 
 
 def facing_other_way(outline: Outline) -> Outline:
@@ -110,7 +130,7 @@ def side_advice(points: Mapping[str, Point], way: str | None, borders: frozenset
     elif "withers" not in points:
         advice.append(advise("legs_not_seen", "side"))
     elif "poll" in points and points["poll"][1] > points["withers"][1]:
-        advice.append(advise("head_low", "side"))
+        advice.append(advise("head_down", "side"))
     return tuple(advice)
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from edge.advice import advise
+from edge.advice import advise, translated
 from edge.annotate import annotate
 from edge.archive import Archive
 from edge.burst import combine
@@ -15,6 +15,7 @@ from edge.document import software
 from edge.errors import MeasureError, StageError
 from edge.images import PackedMask, pack_mask, unpack_mask
 from edge.measure import Findings, Look, measure
+from edge.quality import Condition, inspect
 from edge.records import Capture, Measurement, Picture, Reading, Revision, utc_now
 from edge.segment import NOT_ONE_AT, Segmenter
 from edge.shots import StoredShots
@@ -50,12 +51,14 @@ def take_capture(
     segmenter: Segmenter,
     calibration: Calibration,
     store: Store,
+    language: str = "en",
 ) -> Capture:
     """Turn one press into one stored capture, whatever happens on the way."""
     capture = store.begin(capture)
     try:
         capture, missing = with_burst(capture, rig, archive)  # evidence before opinion
-        capture = with_examination(capture, StoredShots(capture, archive, missing), segmenter, calibration)
+        shots = StoredShots(capture, archive, missing)
+        capture = with_examination(capture, shots, segmenter, calibration, language)
     except StageError as error:
         capture = capture.failed(error.message, error.hint)  # keeps what it already has
     store.close_capture(capture)
@@ -63,12 +66,18 @@ def take_capture(
 
 
 def measure_again(
-    capture: Capture, archive: Archive, segmenter: Segmenter, calibration: Calibration, store: Store
+    capture: Capture,
+    archive: Archive,
+    segmenter: Segmenter,
+    calibration: Calibration,
+    store: Store,
+    language: str = "en",
 ) -> Capture:
     """Measure a capture's stored images again, as a new revision."""
     capture = store.begin(capture)
     try:
-        capture = with_examination(capture, StoredShots(capture, archive), segmenter, calibration)
+        shots = StoredShots(capture, archive)
+        capture = with_examination(capture, shots, segmenter, calibration, language)
     except StageError as error:
         capture = capture.failed(error.message, error.hint)
     store.close_capture(capture)
@@ -85,7 +94,11 @@ def with_burst(
 
 
 def with_examination(
-    capture: Capture, shots: StoredShots, segmenter: Segmenter, calibration: Calibration
+    capture: Capture,
+    shots: StoredShots,
+    segmenter: Segmenter,
+    calibration: Calibration,
+    language: str = "en",
 ) -> Capture:
     """The capture with its numbers, combined from all its shots, and annotated pictures of the calmest."""
     seen = {number: see_stored(shots, number, segmenter, calibration) for number in shots.numbers}
@@ -99,7 +112,7 @@ def with_examination(
         if picture is not None:
             jpeg = show(picture, seen[number], reading, combined.findings.measurements)
             annotated.append(shots.archive.save(capture.id, reading.view, "annotated", jpeg, number))
-    revision = as_revision(combined.findings, segmenter, calibration)
+    revision = as_revision(combined.findings, segmenter, calibration, language)
     return capture.with_images(tuple(annotated)).completed(revision, utc_now())
 
 
@@ -113,11 +126,13 @@ def examine(
     problems: Mapping[str, str],
     segmenter: Segmenter,
     calibration: Calibration,
+    language: str = "en",
 ) -> Examination:
     """Segment, measure and annotate the pictures of one moment.
 
     pictures  view -> picture
     problems  view -> why there is none
+    language  in which advice is given
     """
     seen = see(pictures, problems, segmenter, calibration)
     annotated = {
@@ -125,7 +140,7 @@ def examine(
         for reading in seen.findings.readings
         if reading.view in pictures
     }
-    return Examination(as_revision(seen.findings, segmenter, calibration), annotated)
+    return Examination(as_revision(seen.findings, segmenter, calibration, language), annotated)
 
 
 def see(
@@ -140,7 +155,26 @@ def see(
     }
     looks |= {view: look_at(view, picture, segmenter, calibration) for view, picture in pictures.items()}
     masks = {view: pack_mask(look.segmentation.mask) for view, look in looks.items() if look.segmentation}
-    return Seen(measure(looks), masks)
+    conditions = {view: condition_of(looks[view], picture, calibration) for view, picture in pictures.items()}
+    return Seen(noted(measure(looks), conditions), masks)
+
+
+def condition_of(look: Look, picture: Picture, calibration: Calibration) -> Condition:
+    """What there is to say about a picture, whether or not a goat was found in it."""
+    mask = look.segmentation.mask if look.segmentation else None
+    reference, camera = calibration.standing(look.view, picture.full_size)
+    return inspect(look.view, picture.rgb, mask, reference, camera)
+
+
+def noted(findings: Findings, conditions: Mapping[str, Condition]) -> Findings:
+    """The findings with what was noticed about the pictures; it comes first, for it may be why all else failed."""
+    readings = []
+    for reading in findings.readings:
+        condition = conditions.get(reading.view, Condition(reading.view))
+        codes = tuple(one.code for one in condition.advice)
+        readings.append(replace(reading, warnings=codes + reading.warnings))
+    advice = tuple(one for condition in conditions.values() for one in condition.advice)
+    return replace(findings, readings=tuple(readings), advice=advice + findings.advice)
 
 
 def show(picture: Picture, seen: Seen, reading: Reading, measurements: Iterable[Measurement]) -> bytes:
@@ -149,11 +183,13 @@ def show(picture: Picture, seen: Seen, reading: Reading, measurements: Iterable[
     return annotate(picture, unpack_mask(packed) if packed else None, reading, measurements)
 
 
-def as_revision(findings: Findings, segmenter: Segmenter, calibration: Calibration) -> Revision:
+def as_revision(
+    findings: Findings, segmenter: Segmenter, calibration: Calibration, language: str
+) -> Revision:
     return Revision(
         findings.measurements,
         findings.readings,
-        findings.advice,
+        tuple(translated(one, language) for one in findings.advice),
         segmenter.card.as_document(),
         calibration.as_document(),
         software(),

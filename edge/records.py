@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 VIEWS = ("side", "top", "front")
+LANGUAGES = ("en", "es")
 
 Pixels = npt.NDArray[np.uint8]
 Points = npt.NDArray[np.float64]
@@ -94,11 +95,16 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """What the person at the crate can do better: a code for programs, a sentence for people."""
+    """What the person at the crate can do better: a code for programs, a sentence for people.
+
+    text     in the station's language
+    details  what the sentence says besides code and view, name -> value
+    """
 
     code: str
     view: str | None
     text: str
+    details: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

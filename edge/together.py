@@ -7,11 +7,13 @@ length add in quadrature. What is left, how well a trait's place can be found on
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, replace
 
 import numpy as np
 
+from edge.advice import advise
 from edge.camera import CameraModel
 from edge.lengths import Length, Readout, quadrature
 from edge.outline import FRONT_TRAIT, SIDE_TRAITS, TOP_TRAITS, Outline, facing_other_way
@@ -47,6 +49,8 @@ PLACE_SIGMA_CM = {
     "body_length_cm": 2.0,
     "heart_girth_cm": 2.0,
 }
+# An animal that is turned farther than this in the crate stands askew.
+ASKEW_DEG = 15.0
 ASTRAY = "by its calibration the camera does not look into the crate: calibrate it again"
 
 
@@ -82,6 +86,9 @@ def by_cameras(
             sigma = quadrature(spreads[name], PLACE_SIGMA_CM[trait])
             lengths[trait] = Length(best.lengths[name], sigma, line_of(trait, best, sights))
             views[trait] = tuple(sights)
+    turned_deg = math.degrees(math.asin(min(1.0, abs(float(best.plane.along[1])))))
+    if best.profile is not None and turned_deg > ASKEW_DEG:
+        seen["top"] = replace(seen["top"], advice=(*seen["top"].advice, advise("goat_turned", "top")))
     return Readout(lengths, reasons, views), seen
 
 

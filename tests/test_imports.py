@@ -32,7 +32,10 @@ EDGE_MAY_IMPORT = {
     "sightings": {"board", "records"},
     "bundle": {"camera", "records", "sightings"},
     "calibrate": {"board", "bundle", "camera", "errors", "images", "records", "sightings"},
-    "calibration": {"camera", "durable", "errors", "records"},
+    "reference": {"board", "camera", "records"},
+    "moved": {"camera", "records", "reference"},
+    "quality": {"advice", "camera", "moved", "records", "reference"},
+    "calibration": {"camera", "durable", "errors", "records", "reference"},
     "segment": {"errors", "records"},
     "geometry": {"records"},
     "annotate": {"images", "records"},
@@ -47,7 +50,7 @@ EDGE_MAY_IMPORT = {
     "sight": {"camera", "records"},
     "standing": {"records", "sight"},
     "plain": {"calibration", "geometry", "lengths", "outline", "records"},
-    "together": {"camera", "lengths", "outline", "records", "sight", "standing", "traces"},
+    "together": {"advice", "camera", "lengths", "outline", "records", "sight", "standing", "traces"},
     "measure": {"advice", "calibration", "camera", "lengths", "outline", "plain", "records", "together"},
     "burst": {"advice", "measure", "records"},
     "shots": {"archive", "errors", "images", "records"},
@@ -60,7 +63,19 @@ EDGE_MAY_IMPORT = {
 ASSEMBLY = {"pipeline", "app", "demo", "cli", "cli_calibrate", "cli_models"}
 
 # What loads the network or opens the cameras, which is the station's alone.
-HEAVY = {"segment", "cameras", "pipeline", "app", "measure", "burst", "geometry", "models", "selftest"}
+HEAVY = {
+    "segment",
+    "cameras",
+    "pipeline",
+    "app",
+    "measure",
+    "burst",
+    "geometry",
+    "models",
+    "selftest",
+    "moved",
+    "quality",
+}
 
 # third-party package -> the modules that may import it
 DOORS = {

@@ -103,7 +103,7 @@ def revision(missing: str | None = None, advice: str = "") -> Revision:
             for trait, size in zip(TRAITS, SIZES_CM, strict=True)
         ),
         readings=tuple(Reading(view, 0.97, "left") for view in VIEWS),
-        advice=(Advice("head_low", "side", advice),) if advice else (),
+        advice=(Advice("head_down", "side", advice),) if advice else (),
         model={"name": "goat-first", "version": "1", "sha256": "0" * 64},
         calibration={
             "sha256": "0" * 64,

@@ -89,7 +89,7 @@ def test_the_shot_that_is_wrong_costs_little() -> None:
 
 
 def test_one_shot_stays_as_it_is() -> None:
-    alone = Findings((height(61.3),), (reading(),), (Advice("head_low", "side", "Wait."),))
+    alone = Findings((height(61.3),), (reading(),), (Advice("head_down", "side", "Wait."),))
     assert combine([alone]) == Combined(alone, {"side": 0})
 
 
@@ -193,10 +193,10 @@ def test_a_view_that_measures_nothing_is_shown_where_most_of_a_goat_was_seen() -
 
 
 def test_advice_is_what_most_shots_say() -> None:
-    shots = [found(61.0, "head_low"), found(61.1, "head_low", "goat_hidden"), found(61.0)]
+    shots = [found(61.0, "head_down"), found(61.1, "head_down", "goat_hidden"), found(61.0)]
     combined = combine(shots)
-    assert codes(combined) == ["head_low"]
-    assert combined.findings.readings[0].warnings == ("head_low",)
+    assert codes(combined) == ["head_down"]
+    assert combined.findings.readings[0].warnings == ("head_down",)
 
 
 def test_a_view_without_any_number_says_why_even_where_the_shots_disagree() -> None:

@@ -242,6 +242,11 @@ def command(side: Session, into: Path, *more: str) -> list[str]:
     return ["calibrate", "camera", "side", *given, *more]
 
 
+def board_middle() -> np.ndarray:
+    pose, (width, height) = BOARD.world_from_board("side"), BOARD.pattern_cm
+    return (pose @ [width / 2, height / 2, 0, 1])[None, :3]
+
+
 def test_the_command_adds_one_view_and_says_how_good_it_is(side: Session, tmp_path: Path, capsys) -> None:
     into = tmp_path / "calibration.json"
     old = {"kind": "scale", "picture_size": [640, 480], "px_per_cm": 8.0, "scale_sigma": 0.01}
@@ -253,6 +258,11 @@ def test_the_command_adds_one_view_and_says_how_good_it_is(side: Session, tmp_pa
     read = read_calibration(into)
     assert read.as_document()["kinds"] == {"side": "camera", "top": "scale"}
     assert json.loads(into.read_text())["format"] == 2
+    # What the camera saw is kept, small, with the place where the board lay in it.
+    seen = read.references["side"]
+    assert max(seen.gray.shape) == 640
+    pixels = np.array([side.photographer.camera.project(board_middle()) * 640 / SIZE[0]])
+    assert seen.board_px.mean(axis=0) == pytest.approx(pixels.ravel(), abs=3)
     camera = read.ruler_for("side", SIZE, SIZE)
     assert isinstance(camera, CameraModel)
     assert camera.position_cm == pytest.approx([6, 150, 62], abs=1.0)

@@ -55,6 +55,7 @@ def test_a_small_configuration_is_enough(tmp_path: Path) -> None:
         (WHOLE.replace("[cameras]", "[cameras]\nburst_shots = 10"), "[cameras] burst_shots: 10", "1 to 9"),
         (WHOLE.replace("[cameras]", "[cameras]\nburst_s = 60"), "[cameras] burst_s: 60", "0 to 10"),
         (WHOLE.replace("[station]", "[station]\nmax_age_s = 0"), "max_age_s: 0 is out of range", "3600"),
+        (WHOLE.replace("[station]", "[station]\nlanguage = 'fr'"), "[station] language: 'fr'", '"en", "es"'),
         ("station = 3\n", "station: must be a table", "[station]"),
         ("not toml", "not valid TOML", "line"),
     ],

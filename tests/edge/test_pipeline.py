@@ -6,11 +6,12 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import cv2
 import pytest
 
 from edge.app import Station, open_station
 from edge.cameras.simulated import SimulatedCamera
-from edge.config import Config
+from edge.config import Config, load_config
 from edge.errors import ConfigError, StoreError
 from edge.images import read_picture
 from edge.outbox import Outbox
@@ -74,6 +75,29 @@ def test_what_is_not_one_whole_goat_is_not_measured_and_says_so(
     assert code in [advice.code for advice in found.advice]
     withers = next(one for one in found.measurements if one.trait == "withers_height_cm")
     assert (withers.value, withers.reason) == (None, reason)
+
+
+def test_a_blurred_picture_is_named_and_measured_all_the_same(station: Station) -> None:
+    picture = read_picture(SAMPLES / "captures" / "goat_1" / "side.jpg")
+    soft = replace(picture, rgb=cv2.GaussianBlur(picture.rgb, (0, 0), 0.006 * picture.size[0]))
+    found = examine({"side": soft}, {}, station.segmenter, station.calibration, "es").revision
+    assert [(one.code, one.view) for one in found.advice] == [("blurred", "side")]
+    assert "borrosa" in found.advice[0].text
+    assert "blurred" in found.readings[0].warnings
+    assert next(one for one in found.measurements if one.trait == "withers_height_cm").value is not None
+
+
+def test_advice_is_given_in_the_stations_language(config_path: Path) -> None:
+    text = config_path.read_text().replace("[station]", '[station]\nlanguage = "es"')
+    config_path.write_text(text)
+    with open_station(load_config(config_path)) as station:
+        camera(station, "top").unplugged = True
+        done = station.serve(press(station))
+        kept = station.store.capture(done.id).revision
+    assert kept is not None
+    said = {one.code: one for one in kept.advice}
+    assert said["no_picture"].text.startswith("No hay foto de arriba: ")
+    assert "no frame" in said["no_picture"].details["why"]
 
 
 def test_one_dead_camera_leaves_the_others_measuring(station: Station) -> None:
@@ -167,8 +191,6 @@ def test_two_stations_never_share_a_data_folder(station: Station) -> None:
 def test_a_station_that_cannot_work_says_so_at_its_start(
     config_path: Path, key: str, value: str, message: str
 ) -> None:
-    from edge.config import load_config
-
     config_path.write_text(config_path.read_text().replace(key, value, 1))
     with pytest.raises(ConfigError, match=message), open_station(load_config(config_path)):
         pass

@@ -21,7 +21,7 @@ from hypothesis.extra import numpy as arrays
 from edge.calibration import scale_from_stick
 from edge.camera import CameraModel
 from edge.measure import Findings, Look, measure
-from edge.records import VIEWS, Label, Measurement, Pixels, Points, Segmentation
+from edge.records import VIEWS, Label, Landmark, Measurement, Pixels, Points, Segmentation
 from models_tflite.training.simulator.station import Camera
 from tests.conftest import goat_outline
 from tests.edge.photographs import SIZE, camera_at
@@ -303,3 +303,20 @@ def test_a_picture_with_one_pixel_or_full_of_one_label_gives_only_reasons(label:
     mask[:pixels, :pixels] = label
     views = {view: Look(view, Segmentation(view, mask, 0.9), known(camera_at(view))) for view in VIEWS}
     assert all(one.reason for one in measure(views).measurements)
+
+
+def test_an_animal_that_stands_askew_is_measured_and_asked_to_turn() -> None:
+    found = measure(looks(Standing(0, 0, 18)))
+    assert "goat_turned" in [one.code for one in found.advice]
+    assert values(found)["rump_width_cm"].value == pytest.approx(25.0, abs=0.8)
+    assert "goat_turned" not in [one.code for one in measure(looks(Standing(0, 0, 8))).advice]
+
+
+@pytest.mark.parametrize(("apart_px", "said"), [(30.0, False), (190.0, True)])
+def test_feet_set_far_apart_are_said(apart_px: float, said: bool) -> None:
+    one = looks(Standing())["side"]
+    columns = {"front_left": 300.0, "front_right": 300.0 + apart_px, "hind_left": 600.0, "hind_right": 620.0}
+    hooves = {f"{name}_hoof": Landmark(x, 500.0, 0.9) for name, x in columns.items()}
+    seen = Segmentation("side", one.segmentation.mask, 0.95, hooves)
+    found = measure({"side": Look("side", seen, one.ruler)})
+    assert ("not_square" in [advice.code for advice in found.advice]) is said
