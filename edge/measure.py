@@ -184,7 +184,7 @@ def best_body_width(measurements: Iterable[Measurement]) -> tuple[Measurement, l
     u95 = math.sqrt((sum(share**2 for share in shares) + sum(shares) ** 2) / 2)
     apart = abs(known[0].value - known[-1].value) if known[0].value and known[-1].value else 0.0
     disagree = apart > quadrature(*(one.u95 for one in known if one.u95))
-    views = tuple(one.views[0] for one in known)
+    views = tuple(one.views[0] for one in known)  # each width names its own view first
     confidence = min(one.confidence for one in known)
     # Where the views disagree by more than their doubts allow, the truth may be with either of them.
     best = Measurement(trait, views, value, max(u95, apart / 2 if disagree else 0.0), confidence)

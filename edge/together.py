@@ -85,11 +85,25 @@ def by_cameras(
         if name in best.lengths:
             sigma = quadrature(spreads[name], PLACE_SIGMA_CM[trait])
             lengths[trait] = Length(best.lengths[name], sigma, line_of(trait, best, sights))
-            views[trait] = tuple(sights)
+            views[trait] = views_behind(trait, best)
     turned_deg = math.degrees(math.asin(min(1.0, abs(float(best.plane.along[1])))))
     if best.profile is not None and turned_deg > ASKEW_DEG:
         seen["top"] = replace(seen["top"], advice=(*seen["top"].advice, advise("goat_turned", "top")))
     return Readout(lengths, reasons, views), seen
+
+
+def views_behind(trait: str, best: Solved) -> tuple[str, ...]:
+    """The views that have a say in a length, its own first."""
+    sights = best.sights
+    placed_by = "top" if best.profile is not None else "front"
+    if trait in SIDE_TRAITS.values():
+        named = [view for view in sights if trait == SIDE_TRAITS["poll"] and "poll" in sights[view]]
+        wanted = ("side", placed_by, *named)
+    elif trait in TOP_TRAITS.values():
+        wanted = ("top", "side")
+    else:
+        wanted = ("front", "top", "side")
+    return tuple(view for view in dict.fromkeys(wanted) if view in sights)
 
 
 # Which way it faces.

@@ -32,7 +32,7 @@ from models_tflite.training.simulator.samples import CRATE, LIGHT, LOOK, SIZE, c
 from models_tflite.training.simulator.station import draw_standing
 from models_tflite.training.simulator.truth import measure_truth
 
-CALIBRATION = Path(__file__).resolve().parents[2] / "edge" / "samples" / "calibration.json"
+CALIBRATION = Path(__file__).resolve().parents[2] / "edge" / "samples" / "scales.json"
 SEED = 90_000
 
 Shown = dict[str, tuple[Pixels, Pixels]]

@@ -1,15 +1,17 @@
-"""Makes the bundled sample captures: four goats of known size before the same three cameras, and the calibration.
+"""Makes the bundled sample captures: four goats of known size before the same three cameras, and the calibrations.
 
 Beside each picture of a goat lies its true outline, <view>_mask.png: the golden captures of `goatdev models verify`.
 
-The sticks of the calibration pictures are 60 cm long: upright at the origin for side and front, lying on the
-floor along X for top.
+calibration.json is what `goatdev calibrate camera` makes of rendered pictures of the board, which are not kept
+(--boards DIR keeps them); scales.json is what `goatdev calibrate scale` makes of the pictures in calibration/. Their
+sticks are 60 cm long: upright at the origin for side and front, lying on the floor along X for top.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +20,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.board import Board
 from edge.calibration import scale_from_stick, write_view
+from edge.cli import main as goatdev
 from models_tflite.training.simulator.barn import Light, plain_barn, stick
+from models_tflite.training.simulator.boards import TEXELS_PER_CM, Site, shoot_view
 from models_tflite.training.simulator.body import dress, pose_goat
 from models_tflite.training.simulator.crate import Crate, thin_parts
 from models_tflite.training.simulator.goat import Build, Coat, Stance
@@ -149,7 +154,7 @@ def write_empty(renderer: Renderer, folder: Path) -> None:
         _write_picture(folder / f"{view}.jpg", capture(renderer, thin_parts(CRATE), None, view)[0])
 
 
-def write_calibration(renderer: Renderer, folder: Path) -> None:
+def write_sticks(renderer: Renderer, folder: Path) -> None:
     """The empty crate with a stick of known length in each view, and where its ends are."""
     folder.mkdir(parents=True, exist_ok=True)
     views: dict[str, Any] = {}
@@ -170,7 +175,30 @@ def write_calibration(renderer: Renderer, folder: Path) -> None:
     _write_json(folder / "sticks.json", views)
 
 
-def calibrate(sticks: Path, into: Path) -> None:
+def write_boards(folder: Path) -> None:
+    """The board before each camera, held in different places and then lying in the view's reference pose."""
+    renderer = Renderer(SIZE, sheet=Board().picture(TEXELS_PER_CM))
+    looks = dict.fromkeys(VIEWS, LOOK)
+    site = Site(cameras(), LIGHT, looks, plain_barn(), thin_parts(CRATE), None, None, "left")
+    for number, view in enumerate(VIEWS):
+        (folder / view).mkdir(parents=True, exist_ok=True)
+        held, lying = shoot_view(renderer, np.random.default_rng([5, number]), Board(), site, view)
+        for kind, pictures in (("frame", held), ("pose", lying)):
+            for at, picture in enumerate(pictures):
+                _write_picture(folder / view / f"{kind}_{at:02d}.jpg", picture)
+
+
+def calibrate_cameras(boards: Path, into: Path) -> None:
+    """As somebody at a station does it, view by view."""
+    into.unlink(missing_ok=True)
+    for view in VIEWS:
+        frames, poses = (str(boards / view / f"{kind}_*.jpg") for kind in ("frame", "pose"))
+        given = ["calibrate", "camera", view, "--frames", frames, "--pose", poses, "--into", str(into)]
+        if goatdev(given) != 0:
+            raise SystemExit(f"the {view} camera cannot be calibrated")
+
+
+def calibrate_scales(sticks: Path, into: Path) -> None:
     """The plain scales that `goatdev calibrate scale` makes of the sticks; an upright stick stands on the floor."""
     into.unlink(missing_ok=True)
     for view, seen in json.loads(sticks.read_text()).items():
@@ -197,12 +225,20 @@ def _write_json(path: Path, document: dict[str, Any]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("edge/samples"))
-    folder: Path = parser.parse_args().out
-    renderer = Renderer(SIZE)
-    write_goats(renderer, folder / "captures")
-    write_empty(renderer, folder / "empty")
-    write_calibration(renderer, folder / "calibration")
-    calibrate(folder / "calibration" / "sticks.json", folder / "calibration.json")
+    parser.add_argument("--boards", type=Path, help="keep the pictures of the board there")
+    parser.add_argument("--calibrations", action="store_true", help="make the calibrations only")
+    options = parser.parse_args()
+    folder: Path = options.out
+    if not options.calibrations:
+        renderer = Renderer(SIZE)
+        write_goats(renderer, folder / "captures")
+        write_empty(renderer, folder / "empty")
+        write_sticks(renderer, folder / "calibration")
+    calibrate_scales(folder / "calibration" / "sticks.json", folder / "scales.json")
+    with tempfile.TemporaryDirectory() as scratch:
+        boards = options.boards or Path(scratch)
+        write_boards(boards)
+        calibrate_cameras(boards, folder / "calibration.json")
 
 
 if __name__ == "__main__":
