@@ -11,7 +11,7 @@ from edge.calibration import read_calibration, scale_from_stick
 from edge.camera import CameraModel
 from edge.images import read_picture
 from edge.records import TRAITS, VIEWS
-from tests.conftest import SAMPLES
+from tests.conftest import CALIBRATION, SAMPLES
 
 GOATS = sorted((SAMPLES / "captures").iterdir())
 
