@@ -33,9 +33,9 @@ BACK_OF_WITHERS = (0.97, 0.989, 0.97, 0.965, 0.979, 0.98)
 WITHERS_RADIUS, RUMP_RADIUS = 0.088, 0.142
 # A belly that hangs lower or higher than these shares of the withers' height is a leg, an udder or a shadow.
 PLAUSIBLE_BELLY = (0.36, 0.60)
-# Where the girth is taken, behind the fore legs: so much of the withers' height behind the withers; and how much
-# longer it is than an ellipse of the section's width and depth.
-GIRTH_BEHIND_WITHERS, GIRTH_OVER_ELLIPSE = 0.09, 1.018
+# The girth is taken behind the fore legs: so much of the withers' height behind the withers. It is 1.02 of an ellipse
+# there, but outlines show the legs' muscles too: the plain ellipse of what is seen comes out right.
+GIRTH_BEHIND_WITHERS = 0.09
 # The trunk's shape from above where the top view does not show it: half width against place along it.
 TYPICAL_HALF_WIDTH = (0.55, 0.92, 0.83, 1.0, 0.95, 0.6)
 TYPICAL_TRUNK_LENGTH = 1.01
@@ -488,7 +488,8 @@ def estimates(side: Sight | None, plane: Plane, back: Back, profile: Profile | N
         at = np.array([back.withers_along - GIRTH_BEHIND_WITHERS * back.withers])
         half_width = float(np.interp(at, profile.along, profile.half)[0])
         half_depth = float((back.top_at(at) - back.bottom_at(at))[0]) / 2
-        found["girth"] = GIRTH_OVER_ELLIPSE * ellipse_perimeter(half_width, half_depth)
+        if min(half_width, half_depth) > 0:
+            found["girth"] = ellipse_perimeter(half_width, half_depth)
     return found
 
 
