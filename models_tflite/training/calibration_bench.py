@@ -11,7 +11,6 @@ Stick ends are clicked exactly, so that only the calibration is off.
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 from collections.abc import Iterator, Mapping
@@ -26,7 +25,7 @@ from edge.board import Board
 from edge.calibrate import calibrate_camera
 from edge.camera import CameraModel
 from edge.errors import CalibrationRefused
-from models_tflite.training.simulator.boards import SIZE, TEXELS_PER_CM, size_of, write_site
+from models_tflite.training.simulator.boards import bench_options, render_missing, write_site
 from models_tflite.training.simulator.mesh import Vector
 from models_tflite.training.simulator.station import VIEWS
 
@@ -140,30 +139,11 @@ def stick_errors(rng: Rng, views: Mapping[str, Judged]) -> dict[str, list[float]
     return errors
 
 
-def render_missing(folder: Path, seeds: range, size: tuple[int, int]) -> None:
-    missing = [seed for seed in seeds if not (folder / str(seed) / "truth.json").exists()]
-    if missing:
-        from models_tflite.training.simulator.render import Renderer
-
-        renderer = Renderer(size, sheet=Board().picture(TEXELS_PER_CM))
-        for seed in missing:
-            write_site(renderer, seed, folder / str(seed))
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--stations", type=int, default=5, metavar="N")
-    parser.add_argument("--first", type=int, default=0, metavar="SEED")
-    parser.add_argument(
-        "--out", type=Path, required=True, metavar="DIR", help="where the pictures are, or will be"
-    )
-    parser.add_argument("--size", type=size_of, default=SIZE, metavar="WxH")
-    options = parser.parse_args()
+    options = bench_options(__doc__, stations=5).parse_args()
     cv2.setNumThreads(1)
     seeds = range(options.first, options.first + options.stations)
-    render_missing(options.out, seeds, options.size)
+    render_missing(options.out, seeds, options.size, write_site)
     cameras, sticks = list[Judged](), dict[str, list[float]]()
     for seed in seeds:
         mine = judged(options.out / str(seed))

@@ -10,7 +10,6 @@ is said: of cameras that stand still (false), and of moved ones by how many cm t
 
 from __future__ import annotations
 
-import argparse
 import json
 import time
 from collections.abc import Iterator
@@ -28,12 +27,12 @@ from edge.moved import CRATE_MIDDLE_CM, Moved, how_far_moved, landmarks_of
 from edge.reference import Reference, reduced, reference_of
 from models_tflite.training.simulator.barn import clutter, draw_bystanders, draw_light, draw_shades
 from models_tflite.training.simulator.boards import (
-    TEXELS_PER_CM,
     Site,
+    bench_options,
     board_mesh,
     draw_site,
     photographed,
-    size_of,
+    render_missing,
 )
 from models_tflite.training.simulator.body import dress, pose_goat
 from models_tflite.training.simulator.goat import draw_build, draw_coat, draw_stance
@@ -213,28 +212,11 @@ def line(name: str, group: list[Trial]) -> str:
     )
 
 
-def render_missing(folder: Path, seeds: range, size: tuple[int, int]) -> None:
-    missing = [seed for seed in seeds if not (folder / str(seed) / "truth.json").exists()]
-    if missing:
-        renderer = Renderer(size, sheet=Board().picture(TEXELS_PER_CM))
-        for seed in missing:
-            write_station(renderer, seed, folder / str(seed))
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--stations", type=int, default=12, metavar="N")
-    parser.add_argument("--first", type=int, default=0, metavar="SEED")
-    parser.add_argument(
-        "--out", type=Path, required=True, metavar="DIR", help="where the pictures are, or will be"
-    )
-    parser.add_argument("--size", type=size_of, default=SIZE, metavar="WxH")
-    options = parser.parse_args()
+    options = bench_options(__doc__, stations=12, size=SIZE).parse_args()
     cv2.setNumThreads(1)
     seeds = range(options.first, options.first + options.stations)
-    render_missing(options.out, seeds, options.size)
+    render_missing(options.out, seeds, options.size, write_station)
     print(report([trial for seed in seeds for trial in trials(options.out / str(seed))]))
 
 

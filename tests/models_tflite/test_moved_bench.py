@@ -16,6 +16,7 @@ from models_tflite.training.moved_bench import camera_document, knocked, later_s
 from models_tflite.training.simulator.boards import TEXELS_PER_CM, board_mesh, draw_site
 from models_tflite.training.simulator.render import Renderer
 from models_tflite.training.simulator.station import look
+from tests.rendering import open_renderer
 
 SIZE = (640, 480)
 BOARD = Board()
@@ -23,10 +24,7 @@ BOARD = Board()
 
 @pytest.fixture(scope="module")
 def renderer() -> Renderer:
-    try:
-        return Renderer(SIZE, sheet=BOARD.picture(TEXELS_PER_CM))
-    except Exception as error:  # moderngl raises bare Exception when there is no EGL
-        pytest.skip(f"no OpenGL without a screen here (apt: libegl1 libgl1-mesa-dri): {error}")
+    return open_renderer(SIZE, sheet=BOARD.picture(TEXELS_PER_CM))
 
 
 def test_other_light_and_another_goat_are_no_movement_and_two_cm_are(renderer: Renderer) -> None:

@@ -22,6 +22,7 @@ from models_tflite.training.simulator.simulate import finished_goats, goat_sampl
 from models_tflite.training.simulator.stage import KINDS, draw_kind, draw_station
 from models_tflite.training.simulator.station import Camera, look, standing
 from models_tflite.training.simulator.truth import GIRTH_PLACE, girth, measure_truth, section
+from tests.rendering import open_renderer
 
 SIZE = (512, 384)
 COAT = Coat("solid", (0.3, 0.15, 0.08), (0.7, 0.7, 0.6))
@@ -40,10 +41,7 @@ PLAUSIBLE_CM = {
 
 @pytest.fixture(scope="module")
 def renderer() -> Renderer:
-    try:
-        return Renderer(SIZE)
-    except Exception as error:  # moderngl raises bare Exception when there is no EGL
-        pytest.skip(f"no OpenGL without a screen here (apt: libegl1 libgl1-mesa-dri): {error}")
+    return open_renderer(SIZE)
 
 
 def side_camera() -> Camera:

@@ -14,6 +14,7 @@ from edge.sightings import find_board
 from models_tflite.training.simulator.boards import TEXELS_PER_CM, board_mesh, draw_site
 from models_tflite.training.simulator.render import Renderer
 from models_tflite.training.simulator.station import draw_held
+from tests.rendering import open_renderer
 
 SIZE = (640, 480)
 BOARD = Board()
@@ -21,10 +22,7 @@ BOARD = Board()
 
 @pytest.fixture(scope="module")
 def renderer() -> Renderer:
-    try:
-        return Renderer(SIZE, sheet=BOARD.picture(TEXELS_PER_CM))
-    except Exception as error:  # moderngl raises bare Exception when there is no EGL
-        pytest.skip(f"no OpenGL without a screen here (apt: libegl1 libgl1-mesa-dri): {error}")
+    return open_renderer(SIZE, sheet=BOARD.picture(TEXELS_PER_CM))
 
 
 @pytest.mark.parametrize("view", ["side", "top", "front"])

@@ -26,6 +26,7 @@ from models_tflite.training.simulator.simulate import Sample, goat_samples, main
 from models_tflite.training.simulator.stage import KINDS, WITH_GOAT
 from models_tflite.training.simulator.station import VIEWS, Camera, draw_cameras, look, standing
 from models_tflite.training.simulator.truth import measure_truth
+from tests.rendering import open_renderer
 
 SIZE = (512, 384)
 SQUARE = Stance()
@@ -36,10 +37,7 @@ BARREL = np.array([-0.22, 0.05, 0.0012, -0.0008, 0.003])
 
 @pytest.fixture(scope="module")
 def renderer() -> Renderer:
-    try:
-        return Renderer(SIZE)
-    except Exception as error:  # moderngl raises bare Exception when there is no EGL
-        pytest.skip(f"no OpenGL without a screen here (apt: libegl1 libgl1-mesa-dri): {error}")
+    return open_renderer(SIZE)
 
 
 def bent(camera: Camera) -> Camera:

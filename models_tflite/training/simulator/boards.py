@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -194,6 +195,33 @@ def camera_entry(camera: Camera) -> dict[str, Any]:
         "distortion": camera.distortion.round(6).tolist(),
         "world_from_cam": camera.world_from_cam.round(8).tolist(),
     }
+
+
+def bench_options(
+    description: str | None, stations: int, size: tuple[int, int] = SIZE
+) -> argparse.ArgumentParser:
+    """What every bench on rendered boards is told: which stations, where, how large."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--stations", type=int, default=stations, metavar="N")
+    parser.add_argument("--first", type=int, default=0, metavar="SEED")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="where the pictures are, or will be"
+    )
+    parser.add_argument("--size", type=size_of, default=size, metavar="WxH")
+    return parser
+
+
+def render_missing(
+    folder: Path, seeds: range, size: tuple[int, int], write: Callable[[Renderer, int, Path], None]
+) -> None:
+    """The stations that a folder does not hold whole."""
+    missing = [seed for seed in seeds if not (folder / str(seed) / "truth.json").exists()]
+    if missing:
+        renderer = Renderer(size, sheet=Board().picture(TEXELS_PER_CM))
+        for seed in missing:
+            write(renderer, seed, folder / str(seed))
 
 
 def size_of(text: str) -> tuple[int, int]:
