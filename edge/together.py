@@ -15,6 +15,7 @@ import numpy as np
 
 from edge.advice import advise
 from edge.camera import CameraModel
+from edge.geometry import sure
 from edge.lengths import Length, Readout, quadrature
 from edge.outline import FRONT_TRAIT, SIDE_TRAITS, TOP_TRAITS, Outline, facing_other_way
 from edge.records import SOFTNESS_PX, TRAITS, Line, Points, Softness
@@ -50,6 +51,8 @@ PLACE_SIGMA_CM = {
     "body_length_cm": 1.65,
     "heart_girth_cm": 2.5,
 }
+# Where nobody points at the landmark with confidence and the outline alone has to show it.
+UNMARKED_SIGMA_CM = {"head_height_cm": 1.3, "withers_height_cm": 1.2}
 # An animal that is turned farther than this in the crate stands askew.
 ASKEW_DEG = 15.0
 ASTRAY = "by its calibration the camera does not look into the crate: calibrate it again"
@@ -84,13 +87,20 @@ def by_cameras(
     lengths, views = {}, {}
     for trait, name in SOLVED_AS.items():
         if name in best.lengths:
-            sigma = quadrature(spreads[name], PLACE_SIGMA_CM[trait])
+            sigma = quadrature(spreads[name], place_sigma_cm(trait, name, seen))
             lengths[trait] = Length(best.lengths[name], sigma, line_of(trait, best, sights))
             views[trait] = views_behind(trait, best)
     turned_deg = math.degrees(math.asin(min(1.0, abs(float(best.plane.along[1])))))
     if best.profile is not None and turned_deg > ASKEW_DEG:
         seen["top"] = replace(seen["top"], advice=(*seen["top"].advice, advise("goat_turned", "top")))
     return Readout(lengths, reasons, views), seen
+
+
+def place_sigma_cm(trait: str, landmark: str, outlines: Mapping[str, Outline]) -> float:
+    """How well the trait's place on its outline is known."""
+    if trait in UNMARKED_SIGMA_CM and landmark not in sure(outlines["side"].segmentation.landmarks):
+        return UNMARKED_SIGMA_CM[trait]
+    return PLACE_SIGMA_CM[trait]
 
 
 def views_behind(trait: str, best: Solved) -> tuple[str, ...]:
@@ -203,9 +213,15 @@ def outline_sigma_px(sight: Sight, name: str, softness: Softness | None) -> floa
     return max(LOGITS_SIGMA[sight.view] * soft_px, LEAST_OUTLINE_SIGMA_PX)
 
 
-# view -> the parts of its outline that are off together, and which way is out, px; from above it is across the trunk.
+# view -> the parts of its outline that are off together, and which way is out; from above it is across the trunk. The poll
+# is pointed at rather than outlined, and less wrong from the side.
 EDGES: dict[str, dict[tuple[str, ...], tuple[float, float]]] = {
-    "side": {("withers", "rump", "back", "poll"): (0, -1), ("belly",): (0, 1), ("chest",): (1, 0)},
+    "side": {
+        ("withers", "rump", "back"): (0, -1),
+        ("poll",): (0, -0.6),
+        ("belly",): (0, 1),
+        ("chest",): (1, 0),
+    },
     "top": {("left",): (1, 0), ("right",): (1, 0), ("poll",): (0, 2)},
     "front": {("left",): (-1, 0), ("right",): (1, 0), ("poll",): (2, 0)},
 }
