@@ -213,8 +213,8 @@ def outline_sigma_px(sight: Sight, name: str, softness: Softness | None) -> floa
     return max(LOGITS_SIGMA[sight.view] * soft_px, LEAST_OUTLINE_SIGMA_PX)
 
 
-# view -> the parts of its outline that are off together, and which way is out; from above it is across the trunk. The poll
-# is pointed at rather than outlined, and less wrong from the side.
+# view -> the parts of its outline that are off together, and which way is out; from above it is across the trunk. The
+# poll is pointed at rather than outlined, and less wrong from the side.
 EDGES: dict[str, dict[tuple[str, ...], tuple[float, float]]] = {
     "side": {
         ("withers", "rump", "back"): (0, -1),
