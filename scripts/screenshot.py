@@ -53,6 +53,7 @@ def photograph(address: str, out: Path, width: int, height: int) -> None:
         page.fill("input[name=goat_id]", "Heidi")
         page.click("button:has-text('Measure')")
         page.wait_for_selector("text=Heidi", timeout=20_000)
+        page.wait_for_selector("text=Done at", timeout=60_000)
         page.wait_for_timeout(2000)
         page.screenshot(path=str(out))
         browser.close()
