@@ -219,3 +219,38 @@ def test_the_same_picture_gives_the_same_mask(segmenter: Segmenter) -> None:
     one, other = (segmenter.segment(picture, "side") for _ in range(2))
     assert (one.mask == other.mask).all()
     assert one.confidence == other.confidence
+
+
+def test_a_kid_that_is_small_in_the_picture_is_found_in_its_middle(segmenter: Segmenter) -> None:
+    sample = SAMPLES / "captures" / "goat_3"
+    rgb, truth = read_picture(sample / "side.jpg").rgb, cv2.imread(str(sample / "side_mask.png"), 0)
+    height, width = rgb.shape[:2]
+    half, place = (
+        (width // 2, height // 2),
+        (slice(height // 4, 3 * height // 4), slice(width // 4, 3 * width // 4)),
+    )
+    far, outline = np.full_like(rgb, 120), np.zeros((height, width), np.uint8)
+    far[place] = cv2.resize(rgb, half, interpolation=cv2.INTER_AREA)
+    outline[place] = cv2.resize(truth, half, interpolation=cv2.INTER_NEAREST)
+    picture = Picture(far, (width, height))
+    whole = whole_frame(picture.size, segmenter.card.input_size)
+    assert not segmenter.finds_goat(segmenter.segment_from(whole, picture, "side"))
+    found = segmenter.segment(picture, "side")
+    assert segmenter.finds_goat(found)
+    either, both = (found.mask > 0) | (outline > 0), (found.mask > 0) & (outline > 0)
+    assert both.sum() / either.sum() > 0.75
+
+
+def test_a_sharp_goat_has_a_less_soft_outline_than_a_blurred_one(segmenter: Segmenter) -> None:
+    rgb = read_picture(SAMPLES / "captures" / "goat_1" / "side.jpg").rgb
+    blurred = cv2.GaussianBlur(rgb, (0, 0), 12)
+    softness = []
+    for one in (rgb, blurred):
+        seen = segmenter.segment(Picture(one, (1600, 1200)), "side")
+        assert seen.softness is not None and seen.softness.shape == (150, 200)
+        rim = cv2.morphologyEx(
+            (seen.mask > 0).astype(np.uint8), cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)
+        )
+        rows, columns = np.nonzero(rim)
+        softness.append(float(np.median(seen.softness[rows // 8, columns // 8])))
+    assert 0 < softness[0] < 0.8 * softness[1]
