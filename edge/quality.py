@@ -72,7 +72,8 @@ def inspect(
     # What is dark or washed out has no edges to judge.
     codes["blurred"] = not any(codes.values()) and is_blurred(small, goat)
     advice = [advise(code, view) for code, holds in codes.items() if holds]
-    moved = how_far_moved(reference, camera, gray, mask) if reference and camera else None
+    # Nor can be told where things are in such a picture.
+    moved = how_far_moved(reference, camera, gray, mask) if reference and camera and not advice else None
     if moved and moved.is_moved:
         advice.append(advise("camera_moved", view, cm=f"{moved.cm:.1f}"))
     return Condition(view, tuple(advice), moved.cm if moved else None)
