@@ -81,21 +81,30 @@ class Sightings:
 
 
 def find_board(gray: Pixels, board: Board) -> Found:
-    """The corners of the board in a picture, none where there is no board."""
-    shrink = max(1, -(-max(gray.shape) // SEARCH_SIDE_PX))
-    small = gray
-    if shrink > 1:
-        small = np.asarray(
-            cv2.resize(gray, None, fx=1 / shrink, fy=1 / shrink, interpolation=cv2.INTER_AREA), dtype=np.uint8
-        )
-    corners, ids, marker_corners, numbers = detector(board).detectBoard(small)
+    """The corners of the board in a picture, none where there is no board.
+
+    Markers of a few pixels are found only in an enlarged picture, so that is looked at where the first look fails.
+    """
+    scale = 1 / max(1, -(-max(gray.shape) // SEARCH_SIDE_PX))
+    found = looked_for(gray, board, scale)
+    if found.is_enough:
+        return found
+    enlarged = looked_for(gray, board, 2 * scale)
+    return enlarged if len(enlarged.ids) > len(found.ids) else found
+
+
+def looked_for(gray: Pixels, board: Board, scale: float) -> Found:
+    """The board as found in the picture at another scale, in pixels of the picture itself."""
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    other = gray if scale == 1 else cv2.resize(gray, None, fx=scale, fy=scale, interpolation=method)
+    corners, ids, marker_corners, numbers = detector(board).detectBoard(np.asarray(other, dtype=np.uint8))
     markers = {}
     if numbers is not None:
         for number, four in zip(np.ravel(numbers), marker_corners, strict=True):
-            markers[int(number)] = (np.asarray(four, dtype=float).reshape(4, 2) + 0.5) * shrink - 0.5
+            markers[int(number)] = (np.asarray(four, dtype=float).reshape(4, 2) + 0.5) / scale - 0.5
     if ids is None or len(ids) == 0:
         ids, corners = np.zeros(0), np.zeros((0, 2))
-    rough = (np.asarray(corners, dtype=np.float64).reshape(-1, 2) + 0.5) * shrink - 0.5
+    rough = (np.asarray(corners, dtype=np.float64).reshape(-1, 2) + 0.5) / scale - 0.5
     return completed(gray, Found(rough, np.ravel(ids).astype(np.int64), markers), board)
 
 

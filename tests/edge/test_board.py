@@ -11,7 +11,9 @@ import pytest
 from edge.board import Board
 from edge.config import load_config
 from edge.errors import ConfigError
+from edge.sightings import find_board, looked_for
 from models_tflite.training.simulator.station import look
+from tests.edge.photographs import Photographer, camera_at
 
 BOARD = Board()
 
@@ -110,3 +112,15 @@ def test_another_board_comes_from_the_configuration(config_path: Path) -> None:
     board = Board.configured(load_config(config_path).board)
     assert board.pattern_cm == (28, 20)
     assert board.world_from_board("top")[:3, 3] == pytest.approx((-14, 10, 1))
+
+
+def test_a_board_of_a_hundred_pixels_is_found_in_the_enlarged_picture() -> None:
+    board, camera = Board(), camera_at("front", size=(520, 390))
+    lies = board.world_from_board("front", "left")
+    gray = Photographer(camera).photograph(lies)
+    assert not looked_for(gray, board, 1.0).is_enough
+    found = find_board(gray, board)
+    assert found.is_enough
+    places = np.column_stack([board.corners_cm()[found.ids], np.zeros(len(found.ids))])
+    expected = camera.project(places @ lies[:3, :3].T + lies[:3, 3])
+    assert found.corners_px == pytest.approx(expected, abs=0.5)
