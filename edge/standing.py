@@ -216,7 +216,8 @@ def named_sections(profile: Profile | None, back: Back) -> dict[str, int]:
     share = (profile.along - ends[0]) / (ends[1] - ends[0])
     rump = int(np.argmax(np.where(share < REAR_SHARE, half, -1)))
     shoulder = int(np.argmax(np.where(share > FRONT_SHARE, half, -1)))
-    waist = rump + int(np.argmin(half[rump : shoulder + 1]))
+    first, last = sorted((rump, shoulder))
+    waist = first + int(np.argmin(half[first : last + 1]))
     return {"shoulder": shoulder, "waist": waist, "rump": rump, "body": int(np.argmax(half))}
 
 

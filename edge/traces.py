@@ -6,6 +6,7 @@ Pixel centres are whole numbers, so an edge runs half a pixel outside the outerm
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from edge.geometry import SMALLEST_GOAT_PX, Floats, back_line, smoothed, sure
 from edge.outline import Outline
@@ -57,19 +58,23 @@ def side_traces(outline: Outline) -> Traces:
 
 def back_and_belly(mask: Pixels, withers_x: float, rump_x: float) -> Traces:
     back, way = back_line(mask), rump_x - withers_x
-    shares = np.linspace(-BEYOND, 1 + BEYOND, BACK_POINTS)
-    columns = np.unique(np.clip(np.round(withers_x + shares * way), 0, mask.shape[1] - 1).astype(int))
+    columns = columns_at(withers_x + np.linspace(-BEYOND, 1 + BEYOND, BACK_POINTS) * way, mask)
     columns = columns[np.isfinite(back[columns])]
     found: Traces = {}
     if len(columns):
         found["back"] = np.column_stack([columns, back[columns] - 0.5])
-    columns = np.unique(np.round(withers_x + np.linspace(*BELLY, BELLY_POINTS) * way).astype(int))
+    columns = columns_at(withers_x + np.linspace(*BELLY, BELLY_POINTS) * way, mask)
     body = mask[:, columns] == Label.BODY
     lowest = mask.shape[0] - 1 - body[::-1].argmax(axis=0)
     seen = body.any(axis=0)
     if seen.any():
         found["belly"] = np.column_stack([columns[seen], lowest[seen] + 0.5])
     return found
+
+
+def columns_at(places_x: Floats, mask: Pixels) -> npt.NDArray[np.int64]:
+    """The picture's columns at these places, each once; a landmark may lie outside the picture."""
+    return np.asarray(np.unique(np.clip(np.round(places_x), 0, mask.shape[1] - 1).astype(int)))
 
 
 def top_traces(outline: Outline) -> Traces:

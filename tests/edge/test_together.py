@@ -320,3 +320,45 @@ def test_feet_set_far_apart_are_said(apart_px: float, said: bool) -> None:
     seen = Segmentation("side", one.segmentation.mask, 0.95, hooves)
     found = measure({"side": Look("side", seen, one.ruler)})
     assert ("not_square" in [advice.code for advice in found.advice]) is said
+
+
+MARKS = ("withers", "rump", "poll", "chest_front", "tail_root", "shoulder_left", "rump_right")
+BLOCKS = st.tuples(
+    st.integers(0, SIZE[0]),
+    st.integers(0, SIZE[1]),
+    st.integers(1, 400),
+    st.integers(1, 400),
+    st.integers(0, 2),
+)
+PLACES = st.tuples(st.floats(-300, 1300), st.floats(-300, 1000), st.floats(0, 1))
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    st.lists(BLOCKS, max_size=4),
+    st.dictionaries(st.sampled_from(MARKS), PLACES),
+    st.booleans(),
+    st.sets(st.sampled_from(("side", "top"))),
+)
+def test_broken_outlines_and_landmarks_anywhere_give_reasons_or_numbers(
+    blocks: list[tuple[int, int, int, int, int]],
+    places: dict[str, tuple[float, float, float]],
+    soft: bool,
+    flipped: set[str],
+) -> None:
+    """Landmarks outside the picture, outlines in pieces, on their heads, of the wrong way round."""
+    marks = {name: Landmark(*place) for name, place in places.items()}
+    softness = np.full((90, 120), 30.0, np.float32) if soft else None
+    views = {}
+    for view, one in whole_views().items():
+        mask = one.segmentation.mask[:: -1 if view in flipped else 1].copy()
+        for x, y, width, height, label in blocks:
+            mask[y : y + height, x : x + width] = label
+        views[view] = Look(view, Segmentation(view, mask, 0.9, marks, {}, softness), one.ruler)
+    for one in measure(views).measurements:
+        assert one.reason or (math.isfinite(one.value) and math.isfinite(one.u95) and one.u95 > 0)
+
+
+@cache
+def whole_views() -> dict[str, Look]:
+    return looks(Standing(3, 4, 5))
