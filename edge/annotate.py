@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from edge.images import encode_jpeg
+from edge.images import drawn_jpeg
 from edge.records import Label, Line, Measurement, Picture, Pixels, Reading
 
 BODY_COLOUR = (64, 224, 160)
@@ -46,7 +46,7 @@ def annotate(
         write(draw, place, label_text(numbers[line.trait]), font, plates)
     if not drawn:
         write(draw, (12, 12), first_reason(reading, measurements), font, plates)
-    return encode_jpeg(np.asarray(image))
+    return drawn_jpeg(image)
 
 
 def draw_outline(draw: ImageDraw.ImageDraw, region: Pixels, colour: Colour, stroke: int) -> None:

@@ -37,6 +37,8 @@ CLEAR_OF_THE_MIDDLE = 0.1
 SMALLEST_PIECE = 0.05
 # Fewer pixels than this across the goat show no anatomy.
 SMALLEST_GOAT_PX = 40
+# First guesses look at one pixel in so many each way.
+COARSE = 4
 # A skull is looked for at this size: fine enough for a poll to half a centimetre, and quick.
 SKULL_PX = 100
 
@@ -173,7 +175,7 @@ def corrected(mask: Pixels, points: Mapping[str, Point], marked: Mapping[str, Po
     On the back the outline's own point stays unless it is far from the mark: of photographs it is the better one. The
     poll, which ears and horns hide, lies where it is pointed at.
     """
-    back, reach = back_line(mask), AROUND_MARK * mask.shape[1]
+    reach = AROUND_MARK * mask.shape[1]
     found = dict(points) | {name: marked[name] for name in ("poll",) if name in marked}
     near = (
         NEAR_MARK * abs(marked["withers"][0] - marked["rump"][0])
@@ -183,7 +185,7 @@ def corrected(mask: Pixels, points: Mapping[str, Point], marked: Mapping[str, Po
     for name in {"withers", "rump"} & marked.keys():
         x, y = marked[name]
         if name not in points or abs(points[name][0] - x) > near:
-            found[name] = highest(back, x - reach, x + reach) or (x, y)
+            found[name] = highest(back_line(mask), x - reach, x + reach) or (x, y)
     return found
 
 
@@ -400,10 +402,13 @@ class Moments:
 
 
 def moments_of(region: npt.NDArray[np.bool_]) -> Moments:
-    found = cv2.moments(region.astype(np.uint8), binaryImage=True)
-    area = found["m00"]
+    # Every fourth pixel each way says it as well, for a fraction of the time.
+    coarse = np.ascontiguousarray(region[COARSE // 2 :: COARSE, COARSE // 2 :: COARSE], np.uint8)
+    found = cv2.moments(coarse, binaryImage=True)
+    area = max(found["m00"], 1.0)
     covariance = np.array([[found["mu20"], found["mu11"]], [found["mu11"], found["mu02"]]]) / area
-    return Moments(area, np.array([found["m10"], found["m01"]]) / area, covariance)
+    centre = np.array([found["m10"], found["m01"]]) / area
+    return Moments(area * COARSE**2, centre * COARSE + COARSE // 2, covariance * COARSE**2)
 
 
 def moments_between(trunk: Trunk) -> Moments:

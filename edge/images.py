@@ -97,8 +97,13 @@ def too_large(name: str) -> PictureError:
 
 
 def encode_jpeg(rgb: Pixels, quality: int = 88) -> bytes:
+    return drawn_jpeg(Image.fromarray(rgb), quality)
+
+
+def drawn_jpeg(image: Image.Image, quality: int = 88) -> bytes:
+    """As `encode_jpeg`, of what was drawn with Pillow, without another copy of it."""
     buffer = io.BytesIO()
-    Image.fromarray(rgb).save(buffer, "JPEG", quality=quality)
+    image.save(buffer, "JPEG", quality=quality)
     return buffer.getvalue()
 
 
