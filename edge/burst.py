@@ -41,7 +41,7 @@ from typing import TypeVar
 
 from edge.advice import advise
 from edge.measure import Findings
-from edge.records import VIEWS, Advice, Measurement, Reading
+from edge.records import TRAITS, VIEWS, Advice, Measurement, Reading
 
 OUTLIER_U95 = 1.5
 OUTLIER_ROBUST_SIGMAS = 6 * 1.4826
@@ -50,6 +50,8 @@ STUDENT_95 = (4.303, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306)
 # The goat moved where its moving makes the doubt twice what it would be.
 MOVED_U95 = 2.0
 MOVED = "moved_between_pictures"
+# trait -> the view in which it is seen.
+OWN_VIEW = {trait.name: trait.views[0] for trait in TRAITS if len(trait.views) == 1}
 
 Word = TypeVar("Word", bound=Hashable)
 
@@ -110,7 +112,7 @@ def combine_trait(shots: Sequence[Measurement]) -> Estimate:
     value = math.fsum(w * x for w, x in zip(weights, values, strict=True))
     common = math.fsum(w * u95 for w, u95 in zip(weights, u95s, strict=True))
     spread = spread_u95(values, weights, value)
-    views = tuple(view for view in VIEWS if any(view in one.views for one in kept))
+    views = tuple(dict.fromkeys(view for one in kept for view in one.views))
     confidence = round(median(one.confidence for one in kept), 3)
     measurement = Measurement(kept[0].trait, views, value, math.hypot(common, spread), confidence)
     return Estimate(measurement, common, spread)
@@ -178,7 +180,8 @@ def reading_of(shot: Findings, view: str) -> Reading | None:
 
 
 def measures(measurements: Iterable[Measurement], view: str) -> bool:
-    return any(has_value(one) and view in one.views for one in measurements)
+    """Whether a view gives a number of its own; others may use it to know where the animal stands."""
+    return any(has_value(one) and OWN_VIEW.get(one.trait) == view for one in measurements)
 
 
 def has_value(one: Measurement) -> bool:
@@ -214,7 +217,8 @@ def agreed_reading(view: str, place: int, shots: Sequence[Findings], is_numberle
 
 def moved_views(estimates: Sequence[Estimate]) -> set[str]:
     """The views whose own traits were not the same from shot to shot."""
-    return {one.measurement.views[0] for one in estimates if one.moved and len(one.measurement.views) == 1}
+    moved = {one.measurement.trait for one in estimates if one.moved}
+    return {view for trait, view in OWN_VIEW.items() if trait in moved}
 
 
 def warned(reading: Reading, code: str) -> Reading:

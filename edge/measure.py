@@ -121,7 +121,8 @@ def estimated(trait: Trait, measured: Iterable[Measurement], found: Readout) -> 
     if length is None or not is_plausible(trait.name, length):
         return Measurement(trait.name, trait.views, reason=NOT_ESTIMATED)
     confidence = min((one.confidence for one in values.values() if one.value is not None), default=0.0)
-    return Measurement(trait.name, trait.views, length.cm, COVERAGE_95 * length.sigma_cm, confidence)
+    views = found.views[trait.name]
+    return Measurement(trait.name, views, length.cm, COVERAGE_95 * length.sigma_cm, confidence)
 
 
 def ratio(trait: Trait, part: Measurement, whole: Measurement) -> Measurement:

@@ -57,8 +57,10 @@ FRONT_BAND, FRONT_PERCENTILE = 0.1, 80
 LEAST_EDGE = 3
 # Both sides are alike to this share of the half width; where one is so much wider, something is before the other.
 ALIKE_SHARE, UNALIKE = 0.06, 1.25
-# From the front the withers stand so far along the trunk.
+# Along the trunk (0 rear end, 1 front end) the withers are here.
 WITHERS_ALONG = 0.805
+# A first guess of the height at which the trunk is widest, as a share of the withers' height.
+WIDEST_OF_WITHERS = 0.64
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,14 +121,12 @@ class Profile:
 
     along, middle, half  where the section is, its middle across and its half width
     widest               height at which it is widest
-    up                   from there to the back
     """
 
     along: Points
     middle: Points
     half: Points
     widest: Points
-    up: Points
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -155,16 +155,19 @@ def solve(sights: Mapping[str, Sight], forwards: int, beliefs: Beliefs = DEFAULT
     back, profile = Back.typical(beliefs), None
     for _ in range(ROUNDS):
         plane, back, profile = once_more(sights, plane, back, beliefs)
-    return solved(sights, plane, back, profile, named_sections(profile, back), beliefs)
+    return solved(sights, plane, back, profile, named_sections(profile), beliefs, UNALIKE)
 
 
 def solve_again(sights: Mapping[str, Sight], near: Solved, beliefs: Beliefs = DEFAULT) -> Solved:
-    """As `solve`, for what is only a little different: from there on, each name at the section where it was."""
+    """As `solve`, for what is only a little different: from there on, each name at the section where it was.
+
+    What `solve` found to be a trunk stays one, so that a doubt moves a length and does not take it away.
+    """
     stands_as_before = beliefs is DEFAULT and all(
         sights.get(view) is near.sights.get(view) for view in ("side", "top")
     )
     if stands_as_before and near.profile is not None:
-        return solved(sights, near.plane, near.back, near.profile, near.sections, beliefs)
+        return solved(sights, near.plane, near.back, near.profile, near.sections, beliefs, math.inf)
     plane = near.plane
     if not any(
         "left" in sights[view] and "right" in sights[view] for view in ("top", "front") if view in sights
@@ -173,7 +176,7 @@ def solve_again(sights: Mapping[str, Sight], near: Solved, beliefs: Beliefs = DE
         plane = Plane.through(np.array([0.0, beliefs.offset_cm]), beliefs.turn_rad, forwards)
     back = near.back if "side" in sights and "back" in sights["side"] else Back.typical(beliefs)
     plane, back, profile = once_more(sights, plane, back, beliefs)
-    return solved(sights, plane, back, profile, near.sections, beliefs)
+    return solved(sights, plane, back, profile, near.sections, beliefs, math.inf)
 
 
 def once_more(
@@ -198,17 +201,22 @@ def solved(
     profile: Profile | None,
     sections: Mapping[str, int],
     beliefs: Beliefs,
+    unalike: float,
 ) -> Solved:
+    """The lengths of an animal that stands so.
+
+    unalike  so many times wider than the other may one side look from the front
+    """
     side, front = sights.get("side"), sights.get("front")
     lengths = heights(side, plane, back, beliefs) | poll_height(sights, plane, beliefs)
     if profile is not None:
         lengths |= {f"{name}_width": 2 * float(profile.half[at]) for name, at in sections.items()}
-    lengths |= front_width(front, plane, back, profile, sections.get("body"))
+    lengths |= front_width(front, plane, back, profile, sections.get("body"), unalike)
     lengths |= estimates(side, plane, back, profile)
     return Solved(sights, plane, back, profile, sections, lengths)
 
 
-def named_sections(profile: Profile | None, back: Back) -> dict[str, int]:
+def named_sections(profile: Profile | None) -> dict[str, int]:
     """Which sections shoulder, waist, rump and the greatest width are."""
     if profile is None:
         return {}
@@ -302,7 +310,7 @@ def highest_line(side: Sight, name: str, plane: Plane, radius: float) -> Points:
 def trunk_from_above(top: Sight, plane: Plane, back: Back, beliefs: Beliefs) -> tuple[Plane, Profile | None]:
     """The sagittal plane through the middles of the sections, and the sections; none where the rays do not meet any."""
     half_way = (top.rays("left") + top.rays("right")) / 2
-    rough = plane.frame(at_height(top.origin, half_way, 0.64 * back.withers))
+    rough = plane.frame(at_height(top.origin, half_way, WIDEST_OF_WITHERS * back.withers))
     widest = back.widest_at(rough[:, 0], beliefs)
     up = back.top_at(rough[:, 0]) - widest
     along, middle, half = sections(top, plane, widest, up)
@@ -317,7 +325,7 @@ def trunk_from_above(top: Sight, plane: Plane, back: Back, beliefs: Beliefs) -> 
     found = Plane(way, normal, float(normal @ point[:2]))
     along, middle, half = sections(top, found, widest, up)
     left, right = without_legs(along, middle + half), without_legs(along, half - middle)
-    return found, Profile(along, (left - right) / 2, alike(left, right), widest, up)
+    return found, Profile(along, (left - right) / 2, alike(left, right), widest)
 
 
 def straight_line(along: Points, middle: Points) -> tuple[float, float]:
@@ -381,7 +389,7 @@ def sections(top: Sight, plane: Plane, widest: Points, up: Points) -> tuple[Poin
 def plane_from_the_front(front: Sight, plane: Plane, back: Back) -> Plane:
     """The sagittal plane through the middle of the trunk as seen from the front, turned as believed."""
     at = back.withers_along - 0.25 * back.withers
-    edges = [outermost(front, plane, back, sign, at, 0.64 * back.withers) for sign in (1, -1)]
+    edges = [outermost(front, plane, back, sign, at, WIDEST_OF_WITHERS * back.withers) for sign in (1, -1)]
     if edges[0] is None or edges[1] is None:
         return plane
     return replace(plane, offset=plane.offset + (edges[0] - edges[1]) / 2)
@@ -404,7 +412,12 @@ def outermost(
 
 
 def front_width(
-    front: Sight | None, plane: Plane, back: Back, profile: Profile | None, body: int | None
+    front: Sight | None,
+    plane: Plane,
+    back: Back,
+    profile: Profile | None,
+    body: int | None,
+    unalike: float,
 ) -> dict[str, float]:
     """The trunk's width from the rays that touch it on both sides, seen from before or behind.
 
@@ -427,7 +440,7 @@ def front_width(
     if not grown:
         return {}
     both = float(alike(np.array([min(grown)]), np.array([max(grown)]), ALIKE_SHARE)[0])
-    if max(grown) > UNALIKE * min(grown):
+    if max(grown) > unalike * min(grown):
         return {}
     widest_half = float(half.max()) if profile is None or body is None else float(profile.half[body])
     return {"front_width": both * 2 * widest_half}

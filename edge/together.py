@@ -20,7 +20,7 @@ from edge.lengths import Length, Readout, quadrature
 from edge.outline import FRONT_TRAIT, SIDE_TRAITS, TOP_TRAITS, Outline, facing_other_way
 from edge.records import SOFTNESS_PX, TRAITS, Line, Points, Softness
 from edge.sight import Sight, at_height, on_upright_plane
-from edge.standing import BELIEF_SIGMAS, DEFAULT, Beliefs, Solved, solve, solve_again
+from edge.standing import BELIEF_SIGMAS, DEFAULT, WIDEST_OF_WITHERS, Beliefs, Solved, solve, solve_again
 from edge.traces import traces_of
 
 # trait -> its name among the solved lengths.
@@ -110,6 +110,10 @@ def views_behind(trait: str, best: Solved) -> tuple[str, ...]:
     if trait in SIDE_TRAITS.values():
         named = [view for view in sights if trait == SIDE_TRAITS["poll"] and "poll" in sights[view]]
         wanted = ("side", placed_by, *named)
+    elif trait == "body_length_cm":
+        wanted = ("side", placed_by)
+    elif trait == "heart_girth_cm":
+        wanted = ("side", "top")
     elif trait in TOP_TRAITS.values():
         wanted = ("top", "side")
     else:
@@ -148,13 +152,13 @@ def top_vote(outline: Outline, camera: CameraModel) -> int:
         return 0
     trunk = outline.trunk
     ends = np.stack([trunk.centre + trunk.stations[at] * trunk.along for at in (0, -1)])
-    rear, front = at_height(*camera.rays(ends), 0.64 * DEFAULT.withers_cm)
+    rear, front = at_height(*camera.rays(ends), WIDEST_OF_WITHERS * DEFAULT.withers_cm)
     return 1 if front[0] > rear[0] else -1
 
 
 def left_as_the_animal_has_it(top: Sight, forwards: int) -> Sight:
     """The same sight with its edges named as the animal has them and its sections from rear to front."""
-    height = 0.64 * DEFAULT.withers_cm
+    height = WIDEST_OF_WITHERS * DEFAULT.withers_cm
     left, right = (at_height(top.origin, top.rays(name), height) for name in ("left", "right"))
     if (left[-1, 0] - left[0, 0]) * forwards < 0:
         top = top.reversed(("left", "right"))
@@ -183,8 +187,9 @@ def spread_of(
 
 
 def add_squares(squares: dict[str, float], best: Solved, other: Solved) -> None:
+    """What one error changes; a length that it takes away altogether is as unsure as it is long."""
     for name, value in best.lengths.items():
-        squares[name] += (other.lengths.get(name, value) - value) ** 2
+        squares[name] += (other.lengths.get(name, 0.0) - value) ** 2
 
 
 def moved_outlines(
@@ -247,9 +252,8 @@ def moved_cameras(sights: Mapping[str, Sight], best: Solved) -> Iterator[dict[st
 def places_in_the_world(view: str, sight: Sight, best: Solved) -> Points:
     """Where the points of a sight are, (N, 3) cm; near enough for how an error of its camera moves them."""
     plane, back = best.plane, best.back
-    middle = plane.world(
-        np.array([(back.withers_along + back.rump_along) / 2]), np.zeros(1), np.array([0.64 * back.withers])
-    )[0]
+    along_cm = np.array([(back.withers_along + back.rump_along) / 2])
+    middle = plane.world(along_cm, np.zeros(1), np.array([WIDEST_OF_WITHERS * back.withers]))[0]
     if view == "side":
         points = on_upright_plane(sight.origin, sight.ways, plane.normal, plane.offset)
     elif view == "top":

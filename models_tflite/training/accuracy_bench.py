@@ -34,7 +34,7 @@ import numpy as np
 import edge
 from edge.board import Board
 from edge.calibrate import calibrate_camera
-from edge.calibration import Calibration, PlainScale, read_calibration, scale_in_the_middle, write_view
+from edge.calibration import Calibration, PlainScale, read_calibration, write_view
 from edge.camera import PARAMETERS, CameraModel
 from edge.durable import write_durably
 from edge.errors import CalibrationRefused, MeasureError
@@ -48,6 +48,7 @@ from models_tflite.training.agreement import Measured, draw_agreement, reasons, 
 from models_tflite.training.dataset import DatasetError, read_json
 from models_tflite.training.evaluate import CARD, write_tables
 from models_tflite.training.invariance import Moved, moved_table
+from models_tflite.training.one_scale import scale_in_the_middle
 from models_tflite.training.score import Ledger
 from models_tflite.training.simulator import herd
 from models_tflite.training.simulator.simulate import picture_size

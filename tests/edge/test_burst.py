@@ -234,3 +234,23 @@ def test_a_goat_that_moved_in_two_views_is_told_so_once() -> None:
     combined = combine([shot(59.5), shot(61.0), shot(62.8)])
     assert [(one.code, one.view) for one in combined.findings.advice] == [("moved_between_pictures", None)]
     assert [bool(one.warnings) for one in combined.findings.readings] == [True, False, True]
+
+
+def test_a_view_is_warned_of_its_own_traits_and_measures_only_what_it_shows_itself() -> None:
+    """From calibrated cameras a height names the top view too, which says where the animal stands."""
+
+    def shot(cm: float) -> Findings:
+        withers = Measurement("withers_height_cm", ("side", "top"), cm, 0.4, 0.9)
+        waist = Measurement("waist_width_cm", ("top",), reason="the trunk is not seen whole")
+        hidden = Advice("goat_hidden", "top", "Move what hides it.")
+        readings = (Reading("side", 0.9), Reading("top", 0.9, None, ("goat_hidden",)))
+        return Findings((withers, waist), readings, (hidden,) if cm < 60 else ())
+
+    combined = combine([shot(58.0), shot(61.0), shot(64.0)])
+    side, top = combined.findings.readings
+    assert "moved_between_pictures" in side.warnings
+    assert "moved_between_pictures" not in top.warnings
+    assert combined.findings.measurements[0].views == ("side", "top")
+    # The top view has no number of its own, so what its shown shot advises is said, however few shots say it.
+    calm = combined.shown["top"]
+    assert ("goat_hidden" in [one.code for one in combined.findings.advice]) == (calm == 0)

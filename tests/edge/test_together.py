@@ -22,6 +22,7 @@ from edge.calibration import scale_from_stick
 from edge.camera import CameraModel
 from edge.measure import Findings, Look, measure
 from edge.records import VIEWS, Label, Landmark, Measurement, Pixels, Points, Segmentation
+from models_tflite.training.one_scale import scale_in_the_middle
 from models_tflite.training.simulator.station import Camera
 from tests.conftest import goat_outline
 from tests.edge.photographs import SIZE, camera_at
@@ -168,8 +169,6 @@ def test_a_side_camera_on_the_right_measures_the_same() -> None:
 
 def test_one_scale_for_a_view_is_far_worse_on_the_same_pictures() -> None:
     """What the joint solution is for: an animal 10 cm from the middle."""
-    from edge.calibration import scale_in_the_middle
-
     standing = Standing(0, 10, 0)
     above = camera_at("side", (6.0, 150.0, 120.0))
     plain = {
