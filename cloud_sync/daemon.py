@@ -11,7 +11,7 @@ from cloud_sync.folder import FolderCloud
 from edge.archive import Archive
 from edge.config import Config
 from edge.errors import ConfigError, DeliveryDelayed, DeliveryRefused
-from edge.locks import held
+from edge.locks import held, held_in_turn
 from edge.outbox import Outbox
 from edge.store import Store
 
@@ -40,14 +40,18 @@ class Link:
 def run_sync(config: Config, stop: Event) -> int:
     """Deliver what is due, again and again, until told to stop."""
     cloud = open_cloud(config)
-    busy = f"another sync is already running on {config.data_dir}"
-    with held(config.sync_lock, busy, "stop it first"), open_store(config) as store:
+    with held_in_turn(config.sync_lock, stop, lambda: tell_of_the_other(config)), open_store(config) as store:
         log.info("delivering to %s", cloud.name)
         link = Link()
         while not stop.is_set():
-            if not deliver_due(Outbox(store), open_archive(config), cloud, link):
+            if not deliver_due(Outbox(store), open_archive(config), cloud, link, stop):
                 stop.wait(config.sync.poll_s)
     return 0
+
+
+def tell_of_the_other(config: Config) -> None:
+    """A sync that was told to end finishes the capture it is at, which a slow link can make long."""
+    log.info("another sync is running on %s; this one takes over when it has ended", config.data_dir)
 
 
 def sync_once(config: Config) -> int:
@@ -63,10 +67,12 @@ def sync_once(config: Config) -> int:
     return 0 if link.up and not backlog.get("parked") else 1
 
 
-def deliver_due(outbox: Outbox, archive: Archive, cloud: Cloud, link: Link) -> int:
-    """Deliver what is due, oldest first; stop at the first sign of a dead link. Returns how many went."""
+def deliver_due(outbox: Outbox, archive: Archive, cloud: Cloud, link: Link, stop: Event | None = None) -> int:
+    """Deliver what is due, oldest first, until a dead link or `stop`. Returns how many went."""
     delivered = 0
     for entry in outbox.due():
+        if stop is not None and stop.is_set():
+            break
         try:
             receipt = deliver(entry, archive, cloud)
         except DeliveryRefused as error:  # will never work: park it, show it, go on

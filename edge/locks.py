@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import fcntl
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 from typing import IO
 
 from edge.durable import make_folder
@@ -19,17 +20,31 @@ BETWEEN_ATTEMPTS_S = 0.05
 @contextmanager
 def held(path: Path, busy_message: str, busy_hint: str) -> Iterator[None]:
     """Hold the lock, or raise StoreError if another process keeps it."""
+    with lock_file(path) as file:
+        if not is_taken(file):
+            raise StoreError(busy_message, busy_hint)
+        yield
+
+
+@contextmanager
+def held_in_turn(path: Path, stop: Event, tell: Callable[[], None]) -> Iterator[None]:
+    """Hold the lock once its owner has let go; `tell` that there is one. A `stop` ends the waiting without it."""
+    with lock_file(path) as file:
+        if not is_taken(file):
+            tell()
+            while not stop.is_set() and not is_taken(file):
+                pass
+        yield
+
+
+def lock_file(path: Path) -> IO[str]:
     try:
         make_folder(path.parent)
-        file = path.open("a")
+        return path.open("a")
     except OSError as error:
         raise StoreError(
             f"{path}: {error.strerror}", "check [station] data_dir and its permissions"
         ) from error
-    with file:
-        if not is_taken(file):
-            raise StoreError(busy_message, busy_hint)
-        yield
 
 
 def is_taken(file: IO[str]) -> bool:

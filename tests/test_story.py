@@ -97,6 +97,7 @@ def demo(data: Path, port: int) -> Iterator[subprocess.Popen]:
         finally:
             process.terminate()
             process.wait(timeout=20)
+            print((data.parent / "demo.log").read_text())  # shown by pytest where the test fails
 
 
 def free_port() -> int:

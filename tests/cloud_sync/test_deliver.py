@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import time
+from collections.abc import Callable
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
 
@@ -13,6 +16,7 @@ from cloud_sync.folder import FolderCloud
 from edge.archive import Archive
 from edge.config import Config, load_config
 from edge.errors import ConfigError, DeliveryDelayed, DeliveryRefused
+from edge.locks import held
 from edge.outbox import Outbox
 from edge.records import Capture, Measurement, Revision
 from edge.store import Store
@@ -148,17 +152,66 @@ def test_sync_needs_a_destination(config_path: Path) -> None:
         sync_once(load_config(config_path))
 
 
-def test_the_daemon_delivers_until_it_is_told_to_stop(config: Config, store: Store) -> None:
-    from threading import Event, Thread
+def test_a_daemon_takes_over_from_one_that_is_slow_to_end(
+    config: Config, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    captured(store, Archive(config.image_folder))
+    stop = Event()
+    daemon = Thread(target=run_sync, args=(config, stop))
+    with held(config.sync_lock, "", ""):
+        daemon.start()
+        wait_for(lambda: "takes over" in caplog.text)
+        assert Outbox(store).backlog() == {"due": 1}
+    wait_for(lambda: Outbox(store).backlog() == {"delivered": 1})
+    stop.set()
+    daemon.join(timeout=10)
+    assert not daemon.is_alive()
 
+
+def test_a_daemon_that_waits_for_another_ends_when_told(config: Config, store: Store) -> None:
+    captured(store, Archive(config.image_folder))
+    stop = Event()
+    daemon = Thread(target=run_sync, args=(config, stop))
+    with held(config.sync_lock, "", ""):
+        daemon.start()
+        stop.set()
+        daemon.join(timeout=10)
+        assert not daemon.is_alive()
+    assert Outbox(store).backlog() == {"due": 1}
+
+
+def test_a_daemon_that_is_told_to_stop_finishes_only_the_capture_it_is_at(
+    config: Config, store: Store
+) -> None:
+    archive, stop = Archive(config.image_folder), Event()
+    captured(store, archive)
+    captured(store, archive)
+
+    class StoppingCloud(FolderCloud):
+        def put(self, bucket: str, key: str, content: bytes) -> str:
+            stop.set()
+            return super().put(bucket, key, content)
+
+    cloud = StoppingCloud(config.folder / "cloud")
+    assert deliver_due(Outbox(store), archive, cloud, Link(), stop) == 1
+    assert Outbox(store).backlog() == {"delivered": 1, "due": 1}
+
+
+def wait_for(true: Callable[[], bool]) -> None:
+    for _ in range(200):
+        if true():
+            return
+        time.sleep(0.05)
+    raise AssertionError("waited too long")
+
+
+def test_the_daemon_delivers_until_it_is_told_to_stop(config: Config, store: Store) -> None:
     captured(store, Archive(config.image_folder))
     stop = Event()
     daemon = Thread(target=run_sync, args=(config, stop))
     daemon.start()
-    for _ in range(100):
-        if Outbox(store).backlog() == {"delivered": 1}:
-            break
-        stop.wait(0.05)
+    wait_for(lambda: Outbox(store).backlog() == {"delivered": 1})
     stop.set()
     daemon.join(timeout=10)
     assert not daemon.is_alive()
