@@ -7,7 +7,7 @@ Renders what DIR does not hold yet: for each station the board, and goats of oth
 before the same three cameras, from seeds that no training used. Every goat is measured with its true outlines, with
 its true landmarks besides, and with the shipped network's outlines; and each time beside that with one scale per view,
 as a stick in the view's reference place gives it: corrected by the station for where the trunk is, and as one plain
-number of pixels per cm.
+number of pixels per cm for what the outline's own pixels show, as the system before this one had it.
 
 `--moved` asks instead how much a trait of the same animal changes where it stands 10 cm elsewhere, turned by 10
 degrees, or faces the other way; with true outlines.
@@ -48,7 +48,7 @@ from models_tflite.training.agreement import Measured, draw_agreement, reasons, 
 from models_tflite.training.dataset import DatasetError, read_json
 from models_tflite.training.evaluate import CARD, write_tables
 from models_tflite.training.invariance import Moved, moved_table
-from models_tflite.training.one_scale import scale_in_the_middle
+from models_tflite.training.one_scale import heights_px, scale_in_the_middle
 from models_tflite.training.score import Ledger
 from models_tflite.training.simulator import herd
 from models_tflite.training.simulator.simulate import picture_size
@@ -71,7 +71,7 @@ OUTLINES = {
     "marked": "true outlines and landmarks",
     "network": "the network's outlines",
 }
-CAMERAS, SCALE, NUMBER = "calibrated cameras", "one scale per view", "one number per view"
+CAMERAS, SCALE, NUMBER = "calibrated cameras", "one scale per view", "one number per view, as before"
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,17 +337,18 @@ def read_mask(path: Path) -> Pixels:
 
 
 def by_one_number(goat: Goat, outline: str, findings: Findings, looks: Mapping[str, Look]) -> Measured:
-    """As pixels per cm alone tell it: each measured line's length in pixels, whatever stands nearer or farther.
+    """As pixels per cm alone tell it, whatever stands nearer or farther: heights from the lowest pixel, widths drawn.
 
     It states no doubt. The body width is the mean of both views.
     """
     values: dict[str, float] = {}
     for reading in findings.readings:
-        scale = looks[reading.view].ruler
-        if isinstance(scale, PlainScale):
-            values |= {
-                line.trait: math.dist(line.start, line.end) / scale.px_per_cm for line in reading.lines
-            }
+        seen = looks[reading.view]
+        if isinstance(seen.ruler, PlainScale) and seen.segmentation:
+            lengths_px = {line.trait: math.dist(line.start, line.end) for line in reading.lines}
+            if reading.view == "side":
+                lengths_px = heights_px(seen.segmentation.mask, reading.facing)
+            values |= {trait: length / seen.ruler.px_per_cm for trait, length in lengths_px.items()}
     both = [values[trait] for trait in ("body_width_top_cm", "body_width_front_cm") if trait in values]
     if both:
         values["body_width_cm"] = sum(both) / len(both)

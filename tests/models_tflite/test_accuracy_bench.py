@@ -102,7 +102,7 @@ def test_every_goat_is_measured_in_every_way(bench: Path) -> None:
         known = {trait: value for trait, value in true["values"].items() if trait in true["truth"]}
         off = {trait: abs(value - true["truth"][trait]) for trait, value in known.items()}
         assert off and max(off.values()) < 12
-    number = next(one for one in made if one["way"] == "true, one number per view")
+    number = next(one for one in made if one["way"] == "true, one number per view, as before")
     assert number["u95"] == {}
     assert (bench / "plot.png").stat().st_size > 0
 

@@ -106,7 +106,7 @@ def test_a_change_is_counted_from_the_middle() -> None:
     found = [at("in the middle", 60.5), at("10 cm ahead", 61.0), at("10 cm back", 59.0), blind]
     assert changes(found, WITHERS, ("10 cm ahead", "10 cm back")) == ([0.5, -1.5], 0)
     assert changes(found, WITHERS, ("turned left",)) == ([], 1)
-    assert "| withers_height | 1.50 | – | – | – | 1 | 1.50 |" in moved_table(found, {"scale": found})
+    assert "| withers_height | 1.50 | – | – | – | 1.40 | 1 | 1.50 |" in moved_table(found, {"scale": found})
 
 
 def test_head_and_rump_are_swapped_where_it_faces_the_wrong_way_or_their_heights_are_exchanged() -> None:
