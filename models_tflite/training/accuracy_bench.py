@@ -1,6 +1,6 @@
 """How true the centimetres are: rendered stations, calibrated from the board and measured by the station's own code.
 
-    python -m models_tflite.training.accuracy_bench --stations 8 --goats 6 --out DIR [--first SEED] [--size WxH]
+    python -m models_tflite.training.accuracy_bench --stations 16 --goats 6 --out DIR [--first SEED] [--size WxH]
     python -m models_tflite.training.accuracy_bench --stations 8 --goats 2 --out DIR --moved
 
 Renders what DIR does not hold yet: for each station the board, and goats of other builds, coats, stances and places
