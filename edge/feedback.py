@@ -44,30 +44,25 @@ CATALOGUE: Mapping[str, Mapping[str, str]] = {
 }
 
 
-def feedback(state: str, language: str, why: str = "") -> dict[str, Any]:
+def feedback(state: str, language: str, why: str = "", trigger_id: str | None = None) -> dict[str, Any]:
     """What is said where there is no capture."""
     return {
         "state": state,
         "capture_id": None,
-        "trigger_id": None,
+        "trigger_id": trigger_id,
         "verdict": None,
         "text": CATALOGUE[state][language].format(why=why),
     }
 
 
-def refusal(state: str, language: str, error: StationError) -> dict[str, Any]:
-    return feedback(state, language, str(error))
-
-
 def feedback_of(capture: Capture, language: str) -> dict[str, Any]:
     """Where a capture stands; advice, which is in the station's language already, takes the place of our sentence."""
     state = state_of(capture)
-    document = feedback(state, language, why_not(capture))
+    document = feedback(state, language, why_not(capture), capture.trigger.id)
     advice = capture.revision.advice if capture.revision else ()
     return {
         **document,
         "capture_id": capture.id,
-        "trigger_id": capture.trigger.id,
         "verdict": capture.revision.verdict if capture.revision else None,
         "text": advice[0].text if advice and state in (DONE, TAKE_AGAIN) else document["text"],
     }

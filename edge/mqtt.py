@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import ssl
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from threading import Event
@@ -28,8 +29,13 @@ PASSWORD_CREDENTIAL = "mqtt-password"
 KEEPALIVE_S = 20
 CONNECT_TIMEOUT_S = 5.0
 RETRY_MIN_S, RETRY_MAX_S = 1, 30
+# Connections that end within this time, so often in a row, are ended on purpose.
+BRIEF_S, BRIEF_IN_A_ROW = 5.0, 3
 FAREWELL_S = 2.0
 RECEIPT_LOOK_S = 0.2
+
+# Kinds of trouble: each is said once.
+AWAY, REFUSED, FOREIGN, NO_TLS, ENDED = "away", "refused", "foreign", "no TLS", "ended"
 
 Handler = Callable[[str, bytes, bool], None]
 
@@ -49,6 +55,8 @@ class Broker:
         self.lost = Event()
         self.lost.set()
         self.trouble = ""
+        self.connected_at = 0.0
+        self.brief = 0
         self.password = secret(PASSWORD_VARIABLE, PASSWORD_CREDENTIAL)
         self.client = self.make_client(client_id, folder)
 
@@ -130,8 +138,10 @@ class Broker:
         for topic in dict.fromkeys(topic for topic, _ in self.listeners):
             client.subscribe(topic, qos=1)
         client.publish(self.availability, "online", qos=1, retain=True)
-        log.info("the broker at %s is %s", self.place, "back" if self.trouble else "there")
-        self.trouble = ""
+        if self.trouble != ENDED:
+            log.info("the broker at %s is %s", self.place, "back" if self.trouble else "there")
+            self.trouble = ""
+        self.connected_at = time.monotonic()
         self.lost = Event()
         for ready in self.on_ready:
             ready()
@@ -140,24 +150,29 @@ class Broker:
         hint = f"check [mqtt] username and the password in {PASSWORD_VARIABLE}"
         if self.config.username and self.password is None:
             hint = f"there is no password: set {PASSWORD_VARIABLE}"
-        self.tell("refused", f"refuses this station: {why.lower()} ({hint})")
+        self.tell(REFUSED, f"refuses this station: {why.lower()} ({hint})")
 
     def unreachable(self, client: Client, userdata: Any) -> None:
         """The connection calls this while it handles the exception, and passes on nothing of it."""
         error = sys.exc_info()[1]
         if isinstance(error, ssl.SSLCertVerificationError):
             hint = "is [mqtt] ca_file the certificate of the authority that signed the broker's own?"
-            self.tell("foreign", f"is not the one we trust: {error.verify_message} ({hint})")
+            self.tell(FOREIGN, f"is not the one we trust: {error.verify_message} ({hint})")
         elif isinstance(error, ssl.SSLError):
             hint = "does this port speak TLS? it is usually 8883"
-            self.tell("no TLS", f"cannot be spoken to safely: {error.reason or error} ({hint})")
+            self.tell(NO_TLS, f"cannot be spoken to safely: {error.reason or error} ({hint})")
         else:
             hint = "presses from elsewhere are served; check [mqtt] host, port and the network"
-            self.tell("away", f"cannot be reached: {getattr(error, 'strerror', None) or error} ({hint})")
+            self.tell(AWAY, f"cannot be reached: {getattr(error, 'strerror', None) or error} ({hint})")
 
     def disconnected(self, client: Client, userdata: Any, flags: Any, reason: Any, properties: Any) -> None:
         if self.is_connected and reason.is_failure:
-            self.tell("away", "is lost; results wait in the database until it is back")
+            self.brief = self.brief + 1 if time.monotonic() - self.connected_at < BRIEF_S else 0
+            if self.brief >= BRIEF_IN_A_ROW:
+                hint = "does another station have the same [station] id? each needs one of its own"
+                self.tell(ENDED, f"ends every connection as soon as it is made ({hint})")
+            else:
+                self.tell(AWAY, "is lost; results wait in the database until it is back")
         self.lost.set()
 
     def tell(self, trouble: str, text: str) -> None:

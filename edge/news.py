@@ -67,7 +67,7 @@ class News:
         self.woken.set()
 
     def run(self) -> None:
-        """Tell what is new until stopped. A database that cannot be read is said once, and tried again."""
+        """Tell what is new until stopped. What cannot be told is said once, and tried again."""
         trouble = ""
         while not self.stopped.is_set():
             self.woken.wait(HEALTH_S)
@@ -77,10 +77,12 @@ class News:
                     with Store(self.config.database_path) as store:
                         self.tell(store)
                     trouble = ""
-            except StoreError as error:
-                if str(error) != trouble:
-                    log.error("results cannot be told: %s", error)
-                trouble = str(error)
+            # Measuring is worth more than telling: one old document that finds a bug must not end every start.
+            except Exception as error:
+                if repr(error) != trouble:
+                    expected = isinstance(error, StoreError)
+                    log.error("results cannot be told: %s", error, exc_info=not expected)
+                trouble = repr(error)
 
     def tell(self, store: Store) -> None:
         if self.unknown.is_set():

@@ -24,7 +24,7 @@ from edge.config import ButtonConfig, Config, MqttConfig, load_config
 from edge.cursor import Cursor
 from edge.errors import ConfigError
 from edge.homeassistant import template
-from edge.mqtt import Broker
+from edge.mqtt import BRIEF_IN_A_ROW, Broker
 from edge.news import AT_ONCE, CURSOR
 from edge.outbox import Outbox
 from edge.presses import Presses
@@ -235,7 +235,9 @@ def test_what_no_goat_is_called_is_refused_with_the_reason(broker: Mosquitto, he
         heard.send(TRIGGER, '{"goat_id":"<script>"}')
         heard.send(TRIGGER, '{"request_id":"no good"}')
         wait_until(lambda: heard.states() == ["refused"] * 2)
-        assert "<script>" in heard.on("goatdev/barn1/feedback")[0]["text"]
+        said = heard.on("goatdev/barn1/feedback")
+        assert "<script>" in said[0]["text"]
+        assert said[1]["trigger_id"] == "no good"
         assert store.counts() == {}
 
 
@@ -383,6 +385,24 @@ def test_a_station_that_is_killed_is_offline_and_online_again_when_it_is_back(
         wait_until(lambda: late.on(AVAILABILITY) == ["offline"])
 
 
+def test_two_stations_of_one_name_throw_each_other_out_and_say_so_once(
+    broker: Mosquitto, heard: Heard, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    config = configured(broker)
+    twins = [Broker(config.mqtt, "goatdev-barn1", AVAILABILITY, config.folder) for _ in range(2)]
+    for twin in twins:
+        twin.start()
+    try:
+        wait_until(lambda: caplog.text.count("same [station] id") == 2)
+        said = len(caplog.records)
+        wait_until(lambda: heard.on(AVAILABILITY).count("online") > 2 * BRIEF_IN_A_ROW)
+        assert len(caplog.records) == said
+    finally:
+        for twin in twins:
+            twin.close()
+
+
 # Who may speak to whom.
 
 
@@ -446,7 +466,7 @@ def test_a_foreign_certificate_or_a_wrong_password_is_said_once_and_the_station_
             wait_until(lambda: said in caplog.text)
             store.press(new_trigger("command"), "barn1")
             wait_until(lambda: store.counts() == {"completed": 1})
-            wait_until(lambda: broker.log().count("New connection") >= attempts + 3)
+            wait_until(lambda: broker.log().count("New connection") >= attempts + 2)
         assert caplog.text.count("the broker at") == 1
         assert remedy in caplog.text
         stored = b"".join(path.read_bytes() for path in config.data_dir.glob("station.db*"))
