@@ -35,7 +35,7 @@ def discovery(station_id: str, topic_root: str) -> dict[str, Any]:
             "icon": "mdi:message-alert",
             "state_topic": f"{topic_root}/feedback",
             "event_types": list(CATALOGUE),
-            "value_template": '{"event_type": "{{ value_json.state }}"}',
+            "value_template": '{{ {"event_type": value_json.state, "text": value_json.text} | to_json }}',
         },
     }
     return {
@@ -55,6 +55,8 @@ def discovery(station_id: str, topic_root: str) -> dict[str, Any]:
 
 
 TEXTS = {"goat_id": "Goat", "verdict": "Verdict", "advice": "Advice"}
+# Home Assistant refuses a state that is longer.
+LONGEST_TEXT = 255
 
 
 def sensor(trait: Trait) -> dict[str, Any]:
@@ -65,17 +67,14 @@ def sensor(trait: Trait) -> dict[str, Any]:
         "name": trait.title,
         "state_class": "measurement",
         "suggested_display_precision": 1 if length else 2,
-        "value_template": template(trait.name),
+        "value_template": f"{{{{ value_json.{trait.name} }}}}",
         **length,
     }
 
 
 def text_sensor(name: str, title: str) -> dict[str, Any]:
-    return {"p": "sensor", "name": title, "value_template": template(name)}
-
-
-def template(name: str) -> str:
-    return f"{{{{ value_json.{name} }}}}"
+    shown = f"{{{{ (value_json.{name} or '')[:{LONGEST_TEXT}] }}}}"
+    return {"p": "sensor", "name": title, "value_template": shown}
 
 
 def state(document: Mapping[str, Any]) -> dict[str, Any]:
