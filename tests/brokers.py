@@ -64,10 +64,14 @@ class Mosquitto:
             self.process = None
 
 
-@contextmanager
-def mosquitto(folder: Path, *lines: str, started: bool = True) -> Iterator[Mosquitto]:
+def require_mosquitto() -> None:
     if MOSQUITTO is None:
         pytest.skip("mosquitto is not installed (scripts/test installs it with apt-get)")
+
+
+@contextmanager
+def mosquitto(folder: Path, *lines: str, started: bool = True) -> Iterator[Mosquitto]:
+    require_mosquitto()
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])

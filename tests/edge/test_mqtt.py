@@ -31,7 +31,7 @@ from edge.records import VIEWS, Status, StoredImage
 from edge.remote import Silence, open_remote
 from edge.store import Store
 from edge.triggers import new_trigger
-from tests.brokers import Heard, Mosquitto, certificates, listening, mosquitto, wait_until
+from tests.brokers import Heard, Mosquitto, certificates, listening, mosquitto, require_mosquitto, wait_until
 from tests.conftest import CONFIG, REPO, SAMPLES
 from tests.edge.test_buttons import OTHER, PRESSED
 
@@ -350,6 +350,25 @@ def test_results_of_the_time_without_a_broker_come_in_order_and_once(broker: Mos
     assert [one["capture_id"] for one in heard.on(RESULT)] == waiting
 
 
+def test_a_document_that_cannot_be_told_is_said_once_and_does_not_stop_the_next(
+    broker: Mosquitto, heard: Heard, caplog: pytest.LogCaptureFixture
+) -> None:
+    with hearing(configured(broker)) as (remote, store):
+        wait_until(lambda: is_online(heard) and heard.on("goatdev/barn1/health"))
+        closed = [store.press(new_trigger("dashboard"), "barn1").missed("too late") for _ in range(2)]
+        store.close_capture(closed[0])
+        with store.transaction():
+            store.db.execute("UPDATE outbox SET document = 'damaged'")
+        remote.ends(closed[0])
+        wait_until(lambda: "cannot be told" in caplog.text)
+        remote.ends(closed[0])
+        store.close_capture(closed[1])
+        remote.ends(closed[1])
+        wait_until(lambda: len(heard.on(RESULT)) == 2)
+        assert heard.on("goatdev/barn1/state")[-1]["capture_id"] == closed[1].id
+    assert caplog.text.count("cannot be told") == 1
+
+
 @contextmanager
 def program(config: Config, **environment: str) -> Iterator[subprocess.Popen]:
     """The real program in a process of its own, its log beside its configuration."""
@@ -410,6 +429,7 @@ PASSWORD = "wither-and-rump-41"
 
 def secured(folder: Path) -> tuple[str, ...]:
     """A broker that asks for a password and speaks TLS alone."""
+    require_mosquitto()
     certificates(folder, "ours")
     certificates(folder, "foreign")
     passwords = folder / "passwords"
