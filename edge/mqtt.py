@@ -35,7 +35,7 @@ FAREWELL_S = 2.0
 RECEIPT_LOOK_S = 0.2
 
 # Kinds of trouble: each is said once.
-AWAY, REFUSED, FOREIGN, NO_TLS, ENDED = "away", "refused", "foreign", "no TLS", "ended"
+AWAY, REFUSED, FOREIGN, NO_TLS, ENDED, CUT_OFF = "away", "refused", "foreign", "no TLS", "ended", "cut off"
 
 Handler = Callable[[str, bytes, bool], None]
 
@@ -156,11 +156,13 @@ class Broker:
         """The connection calls this while it handles the exception, and passes on nothing of it."""
         error = sys.exc_info()[1]
         if isinstance(error, ssl.SSLCertVerificationError):
-            hint = "is [mqtt] ca_file the certificate of the authority that signed the broker's own?"
+            hint = "[mqtt] ca_file must be of who signed the broker's certificate, and host a name that stands in it"
             self.tell(FOREIGN, f"is not the one we trust: {error.verify_message} ({hint})")
-        elif isinstance(error, ssl.SSLError):
+        elif isinstance(error, ssl.SSLError) or (self.config.tls and isinstance(error, ConnectionResetError)):
             hint = "does this port speak TLS? it is usually 8883"
-            self.tell(NO_TLS, f"cannot be spoken to safely: {error.reason or error} ({hint})")
+            self.tell(
+                NO_TLS, f"cannot be spoken to safely: {getattr(error, 'reason', None) or error} ({hint})"
+            )
         else:
             hint = "presses from elsewhere are served; check [mqtt] host, port and the network"
             self.tell(AWAY, f"cannot be reached: {getattr(error, 'strerror', None) or error} ({hint})")
@@ -173,6 +175,9 @@ class Broker:
                 self.tell(ENDED, f"ends every connection as soon as it is made ({hint})")
             else:
                 self.tell(AWAY, "is lost; results wait in the database until it is back")
+        elif reason.is_failure and self.trouble != REFUSED:
+            hint = "if this port wants TLS, write [mqtt] tls = true"
+            self.tell(CUT_OFF, f"takes the connection and cuts it off at once ({hint})")
         self.lost.set()
 
     def tell(self, trouble: str, text: str) -> None:

@@ -112,8 +112,8 @@ def readable(payload: bytes) -> Any:
 
 
 @contextmanager
-def listening(broker: Mosquitto) -> Iterator[Heard]:
-    client = paho.Client(paho.CallbackAPIVersion.VERSION2)
+def listening(broker: Mosquitto, client_id: str = "") -> Iterator[Heard]:
+    client = paho.Client(paho.CallbackAPIVersion.VERSION2, client_id=client_id)
     client.reconnect_delay_set(1, 1)
     heard = Heard(client)
 

@@ -408,17 +408,17 @@ def test_two_stations_of_one_name_throw_each_other_out_and_say_so_once(
 ) -> None:
     caplog.set_level(logging.INFO)
     config = configured(broker)
-    twins = [Broker(config.mqtt, "goatdev-barn1", AVAILABILITY, config.folder) for _ in range(2)]
-    for twin in twins:
-        twin.start()
+    connection = Broker(config.mqtt, "goatdev-barn1", AVAILABILITY, config.folder)
+    connection.start()
     try:
-        wait_until(lambda: caplog.text.count("same [station] id") == 2)
-        said = len(caplog.records)
-        wait_until(lambda: heard.on(AVAILABILITY).count("online") > 2 * BRIEF_IN_A_ROW)
-        assert len(caplog.records) == said
+        for number in range(BRIEF_IN_A_ROW + 1):
+            wait_until(lambda number=number: heard.on(AVAILABILITY).count("online") == number + 1)
+            with listening(broker, client_id="goatdev-barn1"):
+                wait_until(lambda number=number: heard.on(AVAILABILITY).count("offline") == number + 1)
     finally:
-        for twin in twins:
-            twin.close()
+        connection.close()
+    assert caplog.text.count("same [station] id") == 1
+    assert caplog.text.count("WARNING") == BRIEF_IN_A_ROW
 
 
 # Who may speak to whom.
@@ -490,6 +490,25 @@ def test_a_foreign_certificate_or_a_wrong_password_is_said_once_and_the_station_
         assert remedy in caplog.text
         stored = b"".join(path.read_bytes() for path in config.data_dir.glob("station.db*"))
         assert not password or (password not in caplog.text and password.encode() not in stored)
+
+
+# paho leaves the socket of a failed handshake to the garbage collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_port_that_speaks_tls_and_a_station_that_does_not_or_the_other_way_round_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for lines, tls, said in (
+        (secured(tmp_path), False, "[mqtt] tls = true"),
+        (("allow_anonymous true",), True, "does this port speak TLS"),
+    ):
+        with mosquitto(tmp_path, *lines) as broker:
+            config = MqttConfig("127.0.0.1", broker.port, tls=tls)
+            connection = Broker(config, "goatdev-barn1", AVAILABILITY, tmp_path)
+            connection.start()
+            try:
+                wait_until(lambda said=said: said in caplog.text)
+            finally:
+                connection.close()
 
 
 def test_a_certificate_that_is_none_is_a_mistake_in_the_configuration(tmp_path: Path) -> None:
