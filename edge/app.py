@@ -18,8 +18,9 @@ from edge.errors import StoreError
 from edge.locks import held
 from edge.models import load_model
 from edge.records import Capture, utc_now
+from edge.remote import open_remote
 from edge.segment import Segmenter
-from edge.shelf import write_serving
+from edge.shelf import title, write_serving
 from edge.store import Store
 
 log = logging.getLogger("goatdev.station")
@@ -56,6 +57,11 @@ class Station:
             )
         log.info("%s %s%s", done.id, done.status, f": {done.failure}" if done.failure else "")
         return done
+
+    @property
+    def model(self) -> str:
+        """What it measures with, in words."""
+        return title(self.segmenter.card.as_document())
 
     def is_stale(self, capture: Capture) -> bool:
         return utc_now() - capture.trigger.requested_at > timedelta(seconds=self.config.station.max_age_s)
@@ -109,13 +115,15 @@ def close_interrupted(store: Store, archive: Archive) -> None:
 
 def run_station(config: Config, stop: Event, on_capture: Callable[[Capture], None] | None = None) -> None:
     """Serve presses until told to stop."""
-    with open_station(config) as station:
+    with open_station(config) as station, open_remote(config, station.store, station.model) as remote:
         log.info("station %s is ready", config.station.id)
         while not stop.is_set():
             capture = station.store.next_queued()
             if capture is None:
                 stop.wait(POLL_S)
                 continue
+            remote.begins(capture)
             done = station.serve(capture)
+            remote.ends(done)
             if on_capture is not None:
                 on_capture(done)

@@ -155,6 +155,87 @@ class BoardConfig:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class MqttConfig:
+    """[mqtt]: the broker that brings presses and takes results; without a host there is none."""
+
+    host: str = ""
+    port: int = 1883
+    username: str = ""
+    tls: bool = False
+    ca_file: str = ""
+    debounce_s: float = 2.0
+    discovery_prefix: str = "homeassistant"
+
+    def __post_init__(self) -> None:
+        require(
+            self.host == "" or HOST.fullmatch(self.host) is not None,
+            f"[mqtt] host: {self.host!r} is not a host name or address",
+            'only the name, for example "192.168.1.10": the port has a key of its own',
+        )
+        require(0 < self.port < 65536, f"[mqtt] port: {self.port} is no port", "usually 1883, with TLS 8883")
+        require(
+            self.tls or not self.ca_file,
+            "[mqtt] ca_file: named, but tls is false",
+            "write tls = true; port is then usually 8883",
+        )
+        require(
+            0 <= self.debounce_s <= 60,
+            f"[mqtt] debounce_s: {self.debounce_s:g} is out of range",
+            "how long a button is deaf after a press: 0 to 60 seconds",
+        )
+        if self.discovery_prefix:
+            require_topic("[mqtt] discovery_prefix", self.discovery_prefix)
+
+
+@dataclass(frozen=True, slots=True)
+class ButtonConfig:
+    """[[buttons]]: one button of the barn, and which of its messages are a press.
+
+    actions    what the device calls a press; none named: what it calls a single one
+    component  which part of the device, for one that has several; none named: any
+    """
+
+    kind: str
+    topic: str
+    actions: tuple[str, ...] = ()
+    component: str = ""
+
+    def __post_init__(self) -> None:
+        require(
+            self.kind in PRESS_ACTIONS,
+            f"[[buttons]] kind: {self.kind!r} is not known",
+            "known: " + ", ".join(PRESS_ACTIONS),
+        )
+        require_topic("[[buttons]] topic", self.topic)
+        require(
+            not self.component or self.kind in WITH_COMPONENTS,
+            f"[[buttons]] component: {self.kind} names none in its messages",
+            "leave it out; it is for " + ", ".join(WITH_COMPONENTS),
+        )
+
+    @property
+    def presses(self) -> frozenset[str]:
+        """What counts as a press, in small letters."""
+        return frozenset(one.lower() for one in self.actions or PRESS_ACTIONS[self.kind])
+
+
+# kind of button -> what it calls a single press
+PRESS_ACTIONS: Mapping[str, tuple[str, ...]] = {
+    "zigbee2mqtt": ("single",),
+    "shelly1": ("S",),
+    "shelly2": ("single_push",),
+    "tasmota": ("SINGLE",),
+    "esphome": ("ON",),
+    "plain": ("", "press", "1", "ON"),
+}
+WITH_COMPONENTS = ("shelly2", "tasmota")
+HOST = re.compile(
+    r"[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?)*|[0-9a-fA-F:]+"
+)
+LONGEST_TOPIC = 200
+SECRETS_HINT = "a password is never written here: take the line out and see README.md, Buttons and MQTT"
+
 BOARD_LIMITS = (
     ("columns", 4, 20),
     ("rows", 3, 20),
@@ -175,7 +256,33 @@ class Config:
     dashboard: DashboardConfig
     sync: SyncConfig
     board: BoardConfig
+    mqtt: MqttConfig
+    buttons: tuple[ButtonConfig, ...]
     folder: Path
+
+    def __post_init__(self) -> None:
+        require(
+            not self.buttons or self.mqtt.host != "",
+            "[[buttons]]: there is no broker to hear them from",
+            "name it in [mqtt] host",
+        )
+        topics = [button.topic for button in self.buttons]
+        for topic in topics:
+            require(
+                topics.count(topic) == 1,
+                f"[[buttons]] topic: {topic!r} is named twice",
+                "one entry per topic; several presses of one button go into its actions",
+            )
+            require(
+                not topic.startswith(f"{self.topic_root}/"),
+                f"[[buttons]] topic: {topic!r} is one of the station's own",
+                f"{self.topic_root}/trigger is always listened to; leave this one out",
+            )
+
+    @property
+    def topic_root(self) -> str:
+        """What all topics of this station begin with."""
+        return f"goatdev/{self.station.id}"
 
     @property
     def data_dir(self) -> Path:
@@ -224,7 +331,10 @@ TABLES: Mapping[str, type] = {
     "dashboard": DashboardConfig,
     "sync": SyncConfig,
     "board": BoardConfig,
+    "mqtt": MqttConfig,
 }
+# What may be there several times, each under double brackets.
+ARRAYS: Mapping[str, type] = {"buttons": ButtonConfig}
 
 
 def require(holds: bool, message: str, hint: str) -> None:
@@ -255,11 +365,13 @@ def load_config(path: Path) -> Config:
     """Read one TOML file into frozen dataclasses, or say which key is wrong and what to do."""
     document = read_toml(path)
     for name in document:
-        if name not in TABLES:
-            raise ConfigError(f"{path}: [{name}]: unknown table", did_you_mean(name, TABLES))
+        if name not in TABLES and name not in ARRAYS:
+            raise ConfigError(f"{path}: [{name}]: unknown table", did_you_mean(name, {**TABLES, **ARRAYS}))
     tables: dict[str, Any] = {
-        name: read_table(cls, document.get(name, {}), name) for name, cls in TABLES.items()
+        name: read_table(cls, document.get(name, {}), f"[{name}]") for name, cls in TABLES.items()
     }
+    for name, cls in ARRAYS.items():
+        tables[name] = read_array(cls, document.get(name, []), f"[[{name}]]")
     return Config(**tables, folder=path.resolve().parent)
 
 
@@ -274,21 +386,30 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: not valid TOML: {error}", "mend the line it names") from None
 
 
+def read_array(cls: type[Table], tables: Any, where: str) -> tuple[Table, ...]:
+    """Build one configuration dataclass from each of the tables under the same double brackets."""
+    if not isinstance(tables, list):
+        raise ConfigError(f"{where}: must be under double brackets", f"write {where} before each of them")
+    return tuple(read_table(cls, table, where) for table in tables)
+
+
 def read_table(cls: type[Table], table: Any, where: str) -> Table:
     """Build one configuration dataclass from one TOML table; a bad key names itself."""
     if not isinstance(table, dict):
-        raise ConfigError(f"{where}: must be a table", f"write [{where}] on a line of its own")
+        raise ConfigError(f"{where}: must be a table", f"write {where} on a line of its own")
     known = {field.name: field for field in fields(cls)}  # type: ignore[arg-type]
     for key, value in table.items():
         if key not in known:
-            raise ConfigError(f"[{where}] {key}: unknown key", did_you_mean(key, known))
-        check_type(f"[{where}] {key}", value, str(known[key].type))
+            hint = SECRETS_HINT if key == "password" else did_you_mean(key, known)
+            raise ConfigError(f"{where} {key}: unknown key", hint)
+        check_type(f"{where} {key}", value, str(known[key].type))
+    values = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
     try:
-        return cls(**table)
+        return cls(**values)
     except TypeError:
         absent = sorted(name for name, one in known.items() if name not in table and one.default is MISSING)
         raise ConfigError(
-            f"[{where}]: {', '.join(absent)} missing", "see the configuration in README.md"
+            f"{where}: {', '.join(absent)} missing", "see the configuration in README.md"
         ) from None
 
 
@@ -297,9 +418,30 @@ def check_type(where: str, value: Any, wanted: str) -> None:
         "str": isinstance(value, str),
         "int": isinstance(value, int) and not isinstance(value, bool),
         "float": isinstance(value, (int, float)) and not isinstance(value, bool),
+        "bool": isinstance(value, bool),
+        "tuple[str, ...]": isinstance(value, list) and all(isinstance(one, str) for one in value),
     }[wanted]
-    words = {"str": "text in quotes", "int": "a whole number", "float": "a number"}
+    words = {
+        "str": "text in quotes",
+        "int": "a whole number",
+        "float": "a number",
+        "bool": "true or false",
+        "tuple[str, ...]": 'a list of texts, like ["single"]',
+    }
     require(fits, f"{where}: {value!r} is not {words[wanted]}", f"write {words[wanted]}")
+
+
+def require_topic(where: str, topic: str) -> None:
+    """One MQTT topic by its full name."""
+    require(
+        0 < len(topic) <= LONGEST_TOPIC
+        and topic.isprintable()
+        and topic.strip() == topic
+        and not set(topic) & set("+#")
+        and not topic.startswith("$"),
+        f"{where}: {topic!r} is not the full name of a topic",
+        f"1 to {LONGEST_TOPIC} characters, without + and #",
+    )
 
 
 def did_you_mean(name: str, known: Mapping[str, Any]) -> str:

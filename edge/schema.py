@@ -115,6 +115,13 @@ DROP TABLE images;
 ALTER TABLE images_of_bursts RENAME TO images;
 """
 
+CURSORS = """
+CREATE TABLE cursors (
+    name TEXT PRIMARY KEY,
+    outbox_id INTEGER NOT NULL
+) STRICT;
+"""
+
 
 @migrations()
 def first_tables(db: Database) -> None:
@@ -126,6 +133,12 @@ def first_tables(db: Database) -> None:
 def bursts(db: Database) -> None:
     """Several shots of one press: each image knows its shot, each capture how long its burst took."""
     run(db, BURSTS)
+
+
+@migrations()
+def cursors(db: Database) -> None:
+    """How far the outbox was read by those who only tell of it."""
+    run(db, CURSORS)
 
 
 def run(db: Database, statements: str) -> None:

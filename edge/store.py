@@ -138,6 +138,11 @@ class Store:
                 capture_id = known["id"]
         return self.capture(capture_id)
 
+    def pressed(self, trigger_id: str) -> Capture | None:
+        """What became of a press, if it was written down."""
+        row = self.one("SELECT id FROM captures WHERE trigger_id = ?", [trigger_id])
+        return self.capture(row["id"]) if row else None
+
     def next_id(self, station_id: str, now: datetime) -> str:
         """A capture id later than every earlier one, even when the clock has jumped back."""
         last = self.one("SELECT MAX(id) AS id FROM captures")
@@ -225,6 +230,18 @@ class Store:
         """status -> how many captures."""
         rows = self.all("SELECT status, COUNT(*) AS number FROM captures GROUP BY status")
         return {row["status"]: row["number"] for row in rows}
+
+    def waiting(self) -> int:
+        """How many presses nobody has served yet."""
+        return self.number("SELECT COUNT(*) AS number FROM captures WHERE status = 'queued'")
+
+    def owed(self) -> int:
+        """How many documents wait for the cloud."""
+        return self.number("SELECT COUNT(*) AS number FROM outbox WHERE state = 'due'")
+
+    def number(self, sql: str, parameters: Any = ()) -> int:
+        row = self.one(sql, parameters)
+        return int(row["number"]) if row else 0
 
     def one(self, sql: str, parameters: Any = ()) -> dict[str, Any] | None:
         return next(iter(self.all(sql, parameters)), None)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from edge.cli import parser
-from edge.config import TABLES
+from edge.config import ARRAYS, TABLES
 from tests.conftest import REPO
 
 README = (REPO / "README.md").read_text()
@@ -40,12 +40,12 @@ def test_every_command_and_option_is_in_the_readme(name: str, command: argparse.
                 assert re.search(rf"{re.escape(option)}\b", README), f"{name} {option}"
 
 
-@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("table", [*TABLES, *ARRAYS])
 def test_every_configuration_key_is_in_the_readme(table: str) -> None:
     section = README.split(f"[{table}]", 1)
     assert len(section) == 2
     example = section[1].split("```", 1)[0].split("\n[", 1)[0]
-    for field in fields(TABLES[table]):
+    for field in fields({**TABLES, **ARRAYS}[table]):
         assert re.search(rf"^#? ?{field.name} = ", example, re.MULTILINE), f"[{table}] {field.name}"
 
 

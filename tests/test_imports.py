@@ -68,6 +68,15 @@ EDGE_MAY_IMPORT = {
     "selftest": {"calibration", "errors", "images", "measure", "records", "segment"},
     "models": {"config", "errors", "records", "segment", "selftest", "shelf"},
     "console": {"errors"},
+    "secret": {"errors"},
+    "buttons": {"config"},
+    "mqtt": {"config", "errors", "secret"},
+    "cursor": {"outbox", "store"},
+    "feedback": {"errors", "records"},
+    "homeassistant": {"__init__", "feedback", "records"},
+    "presses": {"buttons", "config", "errors", "feedback", "mqtt", "store", "triggers"},
+    "news": {"config", "cursor", "document", "errors", "homeassistant", "mqtt", "records", "store"},
+    "remote": {"config", "cursor", "feedback", "mqtt", "news", "presses", "records", "store"},
 }
 # These put the parts together and may know all of them.
 ASSEMBLY = {"pipeline", "app", "demo", "cli", "cli_calibrate", "cli_models"}
@@ -96,7 +105,7 @@ DOORS = {
     "sqlite_utils": {"edge/store.py", "edge/schema.py"},
     "waitress": {"dashboard/__main__.py"},
     "picamera2": {"edge/cameras/picamera.py"},
-    "paho": {"edge/triggers.py"},
+    "paho": {"edge/mqtt.py"},
     "boto3": {"cloud_sync/s3.py"},
     "psycopg": {"cloud_sync/postgres.py"},
 }

@@ -20,6 +20,10 @@ calibration = "calibration.json"
 """
 
 
+MQTT = WHOLE + '[mqtt]\nhost = "192.168.1.10"\n'
+BUTTON = MQTT + '[[buttons]]\nkind = "tasmota"\ntopic = "stat/crate/RESULT"\n'
+
+
 def written(tmp_path: Path, text: str) -> Path:
     path = tmp_path / "goatdev.toml"
     path.write_text(text)
@@ -56,7 +60,37 @@ def test_a_small_configuration_is_enough(tmp_path: Path) -> None:
         (WHOLE.replace("[cameras]", "[cameras]\nburst_s = 60"), "[cameras] burst_s: 60", "0 to 10"),
         (WHOLE.replace("[station]", "[station]\nmax_age_s = 0"), "max_age_s: 0 is out of range", "3600"),
         (WHOLE.replace("[station]", "[station]\nlanguage = 'fr'"), "[station] language: 'fr'", '"en", "es"'),
-        ("station = 3\n", "station: must be a table", "[station]"),
+        (WHOLE + '[mqtt]\nhost = "tcp://broker"\n', "[mqtt] host: 'tcp://broker'", "only the name"),
+        (WHOLE + '[mqtt]\nhost = "a..b"\n', "[mqtt] host: 'a..b'", "only the name"),
+        (MQTT + "port = 70000\n", "[mqtt] port: 70000", "1883"),
+        (MQTT + "debounce_s = -1\n", "[mqtt] debounce_s: -1", "0 to 60"),
+        (MQTT + "tls = 1\n", "[mqtt] tls: 1 is not true or false", "true or false"),
+        (MQTT + 'ca_file = "ca.pem"\n', "[mqtt] ca_file: named, but tls is false", "tls = true"),
+        (MQTT + 'discovery_prefix = "ha/#"\n', "[mqtt] discovery_prefix: 'ha/#'", "without + and #"),
+        (MQTT + 'password = "x"\n', "[mqtt] password: unknown key", "never written here"),
+        (BUTTON.replace("tasmota", "zigbee"), "[[buttons]] kind: 'zigbee'", "zigbee2mqtt"),
+        (BUTTON.replace("stat/crate", "stat/+"), "[[buttons]] topic: 'stat/+/RESULT'", "without + and #"),
+        (BUTTON.replace("stat/crate/RESULT", ""), "[[buttons]] topic: ''", "1 to 200"),
+        (BUTTON.replace("stat/crate", "stat/\\u0000"), "[[buttons]] topic:", "without + and #"),
+        (BUTTON.replace("topic", "topics"), "[[buttons]] topics: unknown key", "did you mean topic?"),
+        (MQTT + '[[buttons]]\nkind = "plain"\n', "[[buttons]]: topic missing", "README"),
+        (BUTTON + 'actions = "SINGLE"\n', "[[buttons]] actions: 'SINGLE'", "a list of texts"),
+        (BUTTON + "actions = [1]\n", "[[buttons]] actions: [1]", "a list of texts"),
+        (
+            BUTTON.replace("tasmota", "esphome") + 'component = "x"\n',
+            "[[buttons]] component: esphome",
+            "leave it out",
+        ),
+        (BUTTON.replace('host = "192.168.1.10"', ""), "[[buttons]]: there is no broker", "[mqtt] host"),
+        (BUTTON + BUTTON.removeprefix(MQTT), "'stat/crate/RESULT' is named twice", "one entry per topic"),
+        (
+            BUTTON.replace("stat/crate/RESULT", "goatdev/barn1/feedback"),
+            "one of the station's own",
+            "trigger",
+        ),
+        (MQTT + '[buttons]\nkind = "plain"\n', "[[buttons]]: must be under double brackets", "[[buttons]]"),
+        (WHOLE.replace("[station]", "[[station]]"), "[station]: must be a table", "[station]"),
+        ("station = 3\n", "[station]: must be a table", "[station]"),
         ("not toml", "not valid TOML", "line"),
     ],
 )
@@ -66,6 +100,17 @@ def test_a_mistake_names_its_key_and_the_remedy(tmp_path: Path, broken: str, mes
     assert message in caught.value.message
     assert hint in caught.value.hint
     assert caught.value.exit_code == 78
+
+
+def test_a_station_has_as_many_buttons_as_are_listed(tmp_path: Path) -> None:
+    assert load_config(written(tmp_path, WHOLE)).mqtt.host == ""
+    second = '[[buttons]]\nkind = "plain"\ntopic = "barn/1"\nactions = ["double", "HOLD"]\n'
+    config = load_config(written(tmp_path, BUTTON + second))
+    assert [(one.kind, one.topic) for one in config.buttons] == [
+        ("tasmota", "stat/crate/RESULT"),
+        ("plain", "barn/1"),
+    ]
+    assert config.buttons[1].presses == {"double", "hold"}
 
 
 def test_an_absent_file_is_a_configuration_error(tmp_path: Path) -> None:
