@@ -28,7 +28,7 @@ PASSWORD_CREDENTIAL = "mqtt-password"
 # A station that lost its power is reported offline by the broker after one and a half of these.
 KEEPALIVE_S = 20
 CONNECT_TIMEOUT_S = 5.0
-RETRY_MIN_S, RETRY_MAX_S = 1, 30
+RETRY_MIN_S, RETRY_MAX_S = 1, 10
 # Connections that end within this time, so often in a row, are ended on purpose.
 BRIEF_S, BRIEF_IN_A_ROW = 5.0, 3
 FAREWELL_S = 2.0
