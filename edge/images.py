@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from edge.errors import PictureError
+from edge.jpeg import whole
 from edge.records import Picture, Pixels
 
 # Outlines are good to a fraction of a centimetre at this size, and 16 MP would need 0.5 GB on the way.
@@ -79,6 +80,20 @@ def decode_upright(content: bytes, name: str) -> Picture:
     return Picture(np.asarray(upright), full)
 
 
+def size_of(content: bytes) -> tuple[int, int] | None:
+    """(width, height) of an encoded image, upright, as its header says; None where it is none or ends too soon.
+
+    Nothing is decoded: sixteen megapixels would take longer than to write them down.
+    """
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            size = upright_size(image)
+            is_whole = image.format != "JPEG" or whole(content) is not None
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return None
+    return size if is_whole else None
+
+
 def upright_size(image: Image.Image) -> tuple[int, int]:
     """(width, height) once the EXIF orientation is applied."""
     width, height = image.size
@@ -94,6 +109,17 @@ def working_size(full: tuple[int, int]) -> tuple[int, int]:
 
 def too_large(name: str) -> PictureError:
     return PictureError(f"{name}: too many pixels", f"at most {LARGEST_PIXELS // 1_000_000} megapixels")
+
+
+def thumbnail(content: bytes, side_px: int) -> bytes:
+    """A small JPEG of an encoded image, no side longer than given; what is no image stays as it is."""
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            image.draft("RGB", (side_px, side_px))
+            image.thumbnail((side_px, side_px))
+            return drawn_jpeg(image.convert("RGB"), quality=70)
+    except (OSError, SyntaxError, ValueError):
+        return content
 
 
 def encode_jpeg(rgb: Pixels, quality: int = 88) -> bytes:
