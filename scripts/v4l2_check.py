@@ -163,6 +163,7 @@ CHECKS = (
 
 def main() -> int:
     failed = 0
+    print(flush=True)  # the machine's own first words end without a line
     for check in CHECKS:
         name = check.__name__.replace("_", " ")
         try:

@@ -90,6 +90,9 @@ class CsiCamera:
     def rest(self) -> None:
         """It leaves no bus to anybody."""
 
+    def check(self) -> None:
+        """A ribbon cable is not pulled while the station runs."""
+
     def close(self) -> None:
         self.camera.close()
 

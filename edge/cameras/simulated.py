@@ -95,6 +95,9 @@ class SimulatedCamera:
     def rest(self) -> None:
         """It never moves."""
 
+    def check(self) -> None:
+        self.require_plugged()
+
     def close(self) -> None:
         """Nothing is held open."""
 

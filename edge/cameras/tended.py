@@ -21,6 +21,8 @@ log = logging.getLogger("goatdev.cameras")
 
 # Between attempts to open a lost camera: sooner first, so that a loose plug costs one press and no more.
 SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
+# An idle camera is looked after this often, so that one that was unplugged and plugged in again costs no press.
+LOOK_S = 2.0
 # A press waits so long for a camera that is lost, for it may be back by now.
 LOST_WAIT_S = 0.3
 # A station that stops does not wait longer than this for a camera that hangs.
@@ -33,12 +35,14 @@ class Device(Protocol):
     shoot    a frame exposed after the call
     preview  a small JPEG, soon
     rest     stop exposing until the next call, so that others may use the bus
+    check    only that it is still there
     close    may be called twice
     """
 
     def shoot(self) -> Frame: ...
     def preview(self) -> bytes: ...
     def rest(self) -> None: ...
+    def check(self) -> None: ...
     def close(self) -> None: ...
 
 
@@ -137,11 +141,13 @@ class TendedCamera:
                 self.running = None
             self.tried.set()
             pause_s = SHORTEST_PAUSE_S if device or job else min(2 * pause_s, LONGEST_PAUSE_S)
-            job = self.next_job(None if device else pause_s)
+            job = self.next_job(LOOK_S if device else pause_s)
+            if device and job is None:
+                job = Job(lambda device: device.check())
         if device is not None:
             device.close()
 
-    def next_job(self, wait_s: float | None) -> Job | None:
+    def next_job(self, wait_s: float) -> Job | None:
         try:
             return self.jobs.get(timeout=wait_s)
         except Empty:

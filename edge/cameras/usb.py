@@ -29,6 +29,8 @@ BUFFERS = 2
 # A stream begins with pictures that are not yet exposed well, or torn.
 UNSETTLED = 2
 QUALITY = 95
+# A stamp farther than this from our own clock is of another one. Some drivers stamp a little ahead.
+CLOCKS_APART_S = 60.0
 AUTO_OFF, MANUAL_EXPOSURE = 0, 1
 
 
@@ -65,9 +67,10 @@ class UsbSource:
         try:
             device = v4l2.device_at(self.where)
             settings = settings_for(self.config, v4l2.formats(device))
+            capture = cv2.VideoCapture(str(device), cv2.CAP_V4L2)
+            return UsbCamera(self.view, self.where, device, settings, capture)
         except OSError as error:
             raise v4l2.refused(self.view, self.where, error) from None
-        return UsbCamera(self.view, self.where, device, settings)
 
 
 def settings_for(config: CamerasConfig, offered: list[v4l2.Format]) -> Settings:
@@ -98,11 +101,14 @@ def fixed_controls(config: CamerasConfig) -> dict[str, tuple[int, float]]:
 class UsbCamera:
     """One open camera. Between pictures it is stopped, at preview size, and leaves the bus to the others."""
 
-    def __init__(self, view: str, where: str, device: Path, settings: Settings) -> None:
+    def __init__(
+        self, view: str, where: str, device: Path, settings: Settings, capture: cv2.VideoCapture
+    ) -> None:
         self.view, self.where, self.device, self.settings = view, where, device, settings
-        self.capture = cv2.VideoCapture(str(device), cv2.CAP_V4L2)
+        self.capture = capture
         if not self.capture.isOpened():
             raise self.refused()
+        self.node = node_of(device)
         if settings.is_jpeg:
             self.capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*JPEG))
         self.capture.set(cv2.CAP_PROP_BUFFERSIZE, BUFFERS)
@@ -116,7 +122,8 @@ class UsbCamera:
         """A frame of full size, exposed after the call, as the camera compressed it."""
         self.set_size(self.settings.full)
         jpeg, exposed_s = self.fresh()
-        return Frame(self.view, jpeg, utc_now() - timedelta(seconds=time.monotonic() - exposed_s))
+        age_s = max(0.0, time.monotonic() - exposed_s)
+        return Frame(self.view, jpeg, utc_now() - timedelta(seconds=age_s))
 
     def preview(self) -> bytes:
         self.set_size(self.settings.preview)
@@ -127,6 +134,15 @@ class UsbCamera:
         if self.is_running or self.size != self.settings.preview:
             self.size = None
             self.set_size(self.settings.preview)
+
+    def check(self) -> None:
+        """Whether this very camera is still there: one that was plugged in again has a new node."""
+        try:
+            is_there = node_of(self.device) == self.node
+        except OSError as error:
+            raise v4l2.refused(self.view, self.where, error) from None
+        if not is_there:
+            raise v4l2.refused(self.view, self.where, OSError(errno.ENODEV, "another node"))
 
     def close(self) -> None:
         self.capture.release()
@@ -140,9 +156,7 @@ class UsbCamera:
         if self.settings.is_jpeg:
             self.capture.set(cv2.CAP_PROP_CONVERT_RGB, 0)
         self.size, self.is_running = size, False
-        given = tuple(
-            round(self.capture.get(side)) for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
-        )
+        given = self.given_size()
         if given == (0, 0):
             raise self.refused()
         if size == self.settings.full and given != size:
@@ -150,6 +164,13 @@ class UsbCamera:
                 f"{self.view}: the camera at {self.where} has no pictures of {size[0]}x{size[1]}",
                 "set [cameras] width and height to a size that `goatdev cameras` lists",
             )
+
+    def given_size(self) -> Size:
+        """What the camera made of the size that was asked for."""
+        return (
+            round(self.capture.get(cv2.CAP_PROP_FRAME_WIDTH)),
+            round(self.capture.get(cv2.CAP_PROP_FRAME_HEIGHT)),
+        )
 
     def fix_controls(self) -> None:
         """Cameras differ in what can be fixed: what this one lacks is said once, and it goes on without."""
@@ -188,9 +209,11 @@ class UsbCamera:
         there, pixels = self.capture.retrieve()
         if not there or pixels is None:
             return None
-        if pixels.dtype == np.uint8 and 1 in pixels.shape[:2]:
+        if self.settings.is_jpeg:
             return whole(pixels.tobytes())
-        return encoded(np.asarray(pixels, np.uint8))
+        # Some formats come as one long row.
+        width, height = self.given_size()
+        return encoded(np.asarray(pixels, np.uint8).reshape(height, width, 3))
 
     def refused(self) -> CaptureError:
         """Why there is no picture: OpenCV does not say, so the kernel is asked."""
@@ -199,9 +222,15 @@ class UsbCamera:
         return v4l2.refused(self.view, self.where, error)
 
 
+def node_of(device: Path) -> tuple[int, int]:
+    """Which device node this is: not only its name. Raises OSError where there is none."""
+    found = device.stat()
+    return found.st_ino, found.st_ctime_ns
+
+
 def is_of_our_clock(stamp_s: float) -> bool:
     """Whether a time stamp can be of the monotonic clock, as those of USB cameras are."""
-    return -60 < stamp_s - time.monotonic() <= 0.001 and stamp_s > 0
+    return stamp_s > 0 and abs(stamp_s - time.monotonic()) < CLOCKS_APART_S
 
 
 def encoded(bgr: Pixels) -> bytes | None:
