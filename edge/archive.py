@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from edge.durable import make_folder, write_durably
@@ -28,8 +29,14 @@ class Archive:
         self.folder = folder
 
     def save_frames(self, capture_id: str, frames: Iterable[Frame], shot: int = 1) -> tuple[StoredImage, ...]:
-        """Keep what the cameras gave in one shot, before anybody has an opinion on it."""
-        return tuple(self.save(capture_id, frame.view, "raw", frame.jpeg, shot) for frame in frames)
+        """Keep what the cameras gave in one shot, before anybody has an opinion on it.
+
+        All at once, for a disk that is waited for three times makes the next shot wait.
+        """
+        given = list(frames)
+        with ThreadPoolExecutor(max(1, len(given))) as hands:
+            writes = [hands.submit(self.save, capture_id, one.view, "raw", one.jpeg, shot) for one in given]
+        return tuple(write.result() for write in writes)
 
     def save(self, capture_id: str, view: str, kind: str, content: bytes, shot: int = 1) -> StoredImage:
         """Write one image durably. Saving the same bytes again changes nothing."""

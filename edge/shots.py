@@ -12,6 +12,9 @@ from edge.errors import CaptureError, PictureError
 from edge.images import decode
 from edge.records import Advice, Lack, Picture, StoredImage
 
+# A picture takes 6 MB at working size, and a tenth of a second to decode again: a usual burst is held whole.
+HELD_SHOTS = 3
+
 
 @dataclass(frozen=True, slots=True)
 class OpenShot:
@@ -26,7 +29,7 @@ class OpenShot:
 
 
 class StoredShots:
-    """What a capture has on disk, proved and decoded. Of what was opened only the last shot is held.
+    """What a capture has on disk, proved and decoded. Of what was opened only the last few shots are held.
 
     Shots may be added while earlier ones are being opened in another thread.
     """
@@ -37,8 +40,7 @@ class StoredShots:
         # shot -> view -> why there is no picture, as far as that is known
         self.problems: dict[int, Mapping[str, Lack]] = {}
         self.unreadable: dict[str, str] = {}
-        self.number = 0
-        self.held: Mapping[str, Picture] = {}
+        self.held: dict[int, Mapping[str, Picture]] = {}
         stored = tuple(images)
         for number in sorted({image.shot for image in stored}):
             self.add(number, tuple(image for image in stored if image.shot == number))
@@ -57,18 +59,22 @@ class StoredShots:
 
     def open(self, number: int) -> OpenShot:
         """Decode the pictures of one shot; what cannot be had has a reason."""
-        self.held = {}  # before the next is decoded
+        for oldest in list(self.held)[: -(HELD_SHOTS - 1)]:
+            del self.held[oldest]  # before the next is decoded
         opened = self.decoded(self.images[number])
-        self.held = {view: one for view, one in opened.items() if isinstance(one, Picture)}
+        self.held[number] = {view: one for view, one in opened.items() if isinstance(one, Picture)}
         lacks = {view: one for view, one in opened.items() if isinstance(one, Lack)}
         self.problems[number] = {**self.problems[number], **lacks}
-        self.number = number
-        return OpenShot(self.held, self.problems[number])
+        return OpenShot(self.held[number], self.problems[number])
 
     def pictures(self, shown: Mapping[str, int]) -> dict[str, Picture]:
         """view -> its picture in the shot that shows it, where there is one."""
-        held = {view: one for view, one in self.held.items() if shown.get(view) == self.number}
-        self.held = {}
+        held = {
+            view: self.held[number][view]
+            for view, number in shown.items()
+            if view in self.held.get(number, {})
+        }
+        self.held.clear()
         others = [
             image
             for images in self.images.values()

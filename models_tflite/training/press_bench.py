@@ -14,7 +14,7 @@ import json
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -74,8 +74,8 @@ class Sampler:
     """
 
     thread: int
-    way: Counter[str] = field(default_factory=Counter)
-    work: Counter[str] = field(default_factory=Counter)
+    way: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    work: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     stop: Event = field(default_factory=Event)
 
     def run(self) -> None:
@@ -205,7 +205,7 @@ def report(results: list[float], sampler: Sampler, options: argparse.Namespace) 
         f"press to stored result, {presses} presses: median {median(results):.2f} s, worst {max(results):.2f} s"
     )
     print(f"{'stage':12}{'waited for':>12}{'work':>8}   s per press")
-    for stage, seconds in sampler.way.most_common():
+    for stage, seconds in sorted(sampler.way.items(), key=lambda one: -one[1]):
         print(f"{stage:12}{seconds / presses:12.3f}{sampler.work[stage] / presses:8.3f}")
     if options.json:
         document = {
