@@ -105,6 +105,16 @@ CATALOGUE: Mapping[str, Mapping[str, str]] = {
         "en": "There is no {view} picture: {why}. Check that camera and its cable and press again.",
         "es": "No hay foto {view}: {why}. Revise esa cámara y su cable y pulse otra vez.",
     },
+    "pictures_missing": {
+        "en": "The {view} camera gave {taken} of {asked} pictures: {why}. Check that camera and its cable.",
+        "es": "La cámara {view} dio {taken} de {asked} fotos: {why}. Revise esa cámara y su cable.",
+    },
+    "camera_frozen": {
+        "en": "The {view} camera gave the same picture again. It is being restarted: press again; if it stays so, "
+        "unplug it and plug it back in.",
+        "es": "La cámara {view} repitió la misma foto. Se está reiniciando: pulse otra vez; si sigue igual, "
+        "desconéctela y vuelva a conectarla.",
+    },
     "not_calibrated": {
         "en": "The {view} picture cannot be measured: {why}. Calibrate that camera.",
         "es": "La foto {view} no se puede medir: {why}. Calibre esa cámara.",

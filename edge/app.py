@@ -79,8 +79,7 @@ def open_station(config: Config) -> Iterator[Station]:
         close_interrupted(store, archive)
         segmenter = open_model(config)
         calibration = read_calibration(config.calibration_path)
-        cameras = config.cameras
-        rig = open_rig(cameras.sources(), config.folder, cameras.burst_shots, cameras.burst_s)
+        rig = open_rig(config.cameras, config.folder)
         try:
             yield Station(config, store, archive, rig, segmenter, calibration)
         finally:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from edge.durable import make_folder, write_durably
 from edge.errors import PictureError, StoreError
-from edge.images import decode
-from edge.records import Burst, Frame, StoredImage
+from edge.images import size_of
+from edge.records import Frame, StoredImage
 
 IMAGE_NAME = re.compile(
     r"(?P<view>[a-z]+)(_(?P<shot>[1-9]))?_(?P<kind>raw|annotated)\.(?P<sha256>[0-9a-f]{64})\.jpg"
@@ -27,16 +28,15 @@ class Archive:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def save_burst(self, capture_id: str, burst: Burst) -> tuple[StoredImage, ...]:
-        """Keep what the cameras gave, shot after shot, before anybody has an opinion on it."""
-        shots = enumerate(burst.shots, start=1)
-        return tuple(
-            image for number, shot in shots for image in self.save_frames(capture_id, shot.frames, number)
-        )
-
     def save_frames(self, capture_id: str, frames: Iterable[Frame], shot: int = 1) -> tuple[StoredImage, ...]:
-        """Keep the frames of one shot."""
-        return tuple(self.save(capture_id, frame.view, "raw", frame.jpeg, shot) for frame in frames)
+        """Keep what the cameras gave in one shot, before anybody has an opinion on it.
+
+        All at once, for a disk that is waited for three times makes the next shot wait.
+        """
+        given = list(frames)
+        with ThreadPoolExecutor(max(1, len(given))) as hands:
+            writes = [hands.submit(self.save, capture_id, one.view, "raw", one.jpeg, shot) for one in given]
+        return tuple(write.result() for write in writes)
 
     def save(self, capture_id: str, view: str, kind: str, content: bytes, shot: int = 1) -> StoredImage:
         """Write one image durably. Saving the same bytes again changes nothing."""
@@ -87,7 +87,7 @@ class Archive:
     def describe(self, path: Path, content: bytes) -> StoredImage:
         name = IMAGE_NAME.fullmatch(path.name)
         assert name is not None
-        width, height = picture_size(content)
+        width, height = size_of(content) or (None, None)
         return StoredImage(
             view=name["view"],
             kind=name["kind"],
@@ -106,11 +106,3 @@ def file_name(view: str, kind: str, sha256: str, shot: int) -> str:
 
 def is_whole(path: Path, content: bytes) -> bool:
     return f".{hashlib.sha256(content).hexdigest()}." in path.name
-
-
-def picture_size(content: bytes) -> tuple[int, int] | tuple[None, None]:
-    """(width, height), or Nones for evidence that is no readable picture."""
-    try:
-        return decode(content, "image").full_size
-    except PictureError:
-        return None, None

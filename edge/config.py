@@ -56,28 +56,54 @@ class CamerasConfig:
     side_camera_on: str = "left"
     burst_shots: int = 3
     burst_s: float = 1.0
+    at_once: int = 3
+    limit_s: float = 3.0
+    width: int = 0
+    height: int = 0
+    preview_width: int = 640
+    preview_height: int = 480
+    focus: int = -1
+    exposure: int = -1
+    white_balance: int = -1
 
     def __post_init__(self) -> None:
+        for name, low, high, meaning in CAMERA_LIMITS:
+            value = getattr(self, name)
+            require(
+                low <= value <= high,
+                f"[cameras] {name}: {value:g} is out of range",
+                f"{meaning}: {low:g} to {high:g}",
+            )
+        require(
+            (self.width == 0) == (self.height == 0),
+            "[cameras] width and height go together",
+            "give both in pixels, or neither for the largest picture that the camera has",
+        )
         require(
             self.side_camera_on in ("left", "right"),
             f"[cameras] side_camera_on: {self.side_camera_on!r} is no side",
             'the side camera is on the animal\'s "left" or "right"',
-        )
-        require(
-            1 <= self.burst_shots <= 9,
-            f"[cameras] burst_shots: {self.burst_shots} is out of range",
-            "how many pictures each camera takes at a press: 1 to 9",
-        )
-        require(
-            0 <= self.burst_s <= 10,
-            f"[cameras] burst_s: {self.burst_s:g} is out of range",
-            "over how many seconds they are spread: 0 to 10",
         )
         require(any(self.sources().values()), "[cameras]: no camera named", 'for example side = "usb:0"')
 
     def sources(self) -> dict[str, str]:
         """view -> source, only the views that have one."""
         return {view: getattr(self, view) for view in VIEWS if getattr(self, view)}
+
+
+CAMERA_LIMITS = (
+    ("burst_shots", 1, 9, "how many pictures each camera takes at a press"),
+    ("burst_s", 0, 10, "over how many seconds they are spread"),
+    ("at_once", 1, 3, "how many cameras expose at the same time"),
+    ("limit_s", 0.2, 30, "how many seconds a camera may take for a picture"),
+    ("width", 0, 10_000, "the picture's width in pixels, 0 for the camera's largest"),
+    ("height", 0, 10_000, "the picture's height in pixels, 0 for the camera's largest"),
+    ("preview_width", 160, 1920, "the width of the live picture in pixels"),
+    ("preview_height", 120, 1080, "the height of the live picture in pixels"),
+    ("focus", -1, 100_000, "where the lens is fixed, -1 to leave it to the camera"),
+    ("exposure", -1, 100_000, "the exposure in units of 0.1 ms, -1 to leave it to the camera"),
+    ("white_balance", -1, 100_000, "the colour of the light in kelvin, -1 to leave it to the camera"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,6 +321,11 @@ class Config:
     @property
     def image_folder(self) -> Path:
         return self.data_dir / "images"
+
+    @property
+    def preview_folder(self) -> Path:
+        """Live pictures, while somebody looks at them."""
+        return self.data_dir / "preview"
 
     @property
     def station_lock(self) -> Path:

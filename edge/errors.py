@@ -26,7 +26,15 @@ class StageError(StationError):
 
 
 class CaptureError(StageError):
-    """A camera gave no picture."""
+    """A camera gave no picture; `code` is that of the advice which says what to do."""
+
+    code = "no_picture"
+
+
+class FrozenPicture(CaptureError):
+    """A camera gave a picture that it had given before."""
+
+    code = "camera_frozen"
 
 
 class PictureError(StageError):

@@ -8,10 +8,12 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from edge.errors import PictureError
+from edge.jpeg import whole
 from edge.records import Picture, Pixels
 
 # Outlines are good to a fraction of a centimetre at this size, and 16 MP would need 0.5 GB on the way.
@@ -74,9 +76,31 @@ def decode_upright(content: bytes, name: str) -> Picture:
             raise PictureError(message, f"at least {SMALLEST_SIDE_PX} pixels on the short side")
         # JPEG decodes at a half or a quarter many times faster than whole.
         image.draft("RGB", (WORKING_SIDE_PX, WORKING_SIDE_PX))
-        upright = ImageOps.exif_transpose(image).convert("RGB")
-    upright = upright.resize(working_size(full), Image.Resampling.BOX, reducing_gap=2.0)
-    return Picture(np.asarray(upright), full)
+        upright = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+    return Picture(shrunk(upright, working_size(full)), full)
+
+
+def shrunk(rgb: Pixels, size: tuple[int, int]) -> Pixels:
+    """A picture at a smaller size: every pixel has its share where many become one, the nearest four where few do."""
+    width, height = rgb.shape[1], rgb.shape[0]
+    if (width, height) == size:
+        return rgb
+    kind = cv2.INTER_AREA if width > 2 * size[0] else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(rgb, size, interpolation=kind), dtype=np.uint8)
+
+
+def size_of(content: bytes) -> tuple[int, int] | None:
+    """(width, height) of an encoded image, upright, as its header says; None where it is none or ends too soon.
+
+    Nothing is decoded: sixteen megapixels would take longer than to write them down.
+    """
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            size = upright_size(image)
+            is_whole = image.format != "JPEG" or whole(content) is not None
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return None
+    return size if is_whole else None
 
 
 def upright_size(image: Image.Image) -> tuple[int, int]:
@@ -94,6 +118,17 @@ def working_size(full: tuple[int, int]) -> tuple[int, int]:
 
 def too_large(name: str) -> PictureError:
     return PictureError(f"{name}: too many pixels", f"at most {LARGEST_PIXELS // 1_000_000} megapixels")
+
+
+def thumbnail(content: bytes, side_px: int) -> bytes:
+    """A small JPEG of an encoded image, no side longer than given; what is no image stays as it is."""
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            image.draft("RGB", (side_px, side_px))
+            image.thumbnail((side_px, side_px))
+            return drawn_jpeg(image.convert("RGB"), quality=70)
+    except (OSError, SyntaxError, ValueError):
+        return content
 
 
 def encode_jpeg(rgb: Pixels, quality: int = 88) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from edge.advice import advise, translated
@@ -12,11 +13,11 @@ from edge.burst import combine
 from edge.calibration import Calibration
 from edge.cameras.rig import Rig
 from edge.document import software
-from edge.errors import MeasureError, StageError
+from edge.errors import CaptureError, MeasureError, StageError
 from edge.images import PackedMask, pack_mask, unpack_mask
 from edge.measure import Findings, Look, measure
 from edge.quality import Condition, inspect
-from edge.records import Capture, Measurement, Picture, Reading, Revision, utc_now
+from edge.records import VIEWS, Advice, Burst, Capture, Lack, Measurement, Picture, Reading, Revision, utc_now
 from edge.segment import NOT_ONE_AT, Segmenter
 from edge.shots import StoredShots
 from edge.store import Store
@@ -55,10 +56,11 @@ def take_capture(
 ) -> Capture:
     """Turn one press into one stored capture, whatever happens on the way."""
     capture = store.begin(capture)
+    shots = StoredShots(archive)
     try:
-        capture, missing = with_burst(capture, rig, archive)  # evidence before opinion
-        shots = StoredShots(capture, archive, missing)
-        capture = with_examination(capture, shots, segmenter, calibration, language)
+        capture, looks = with_burst(capture, rig, shots, segmenter, calibration)
+        found = {number: look.result() for number, look in looks.items()}
+        capture = with_examination(capture, shots, found, segmenter, calibration, language)
     except StageError as error:
         capture = capture.failed(error.message, error.hint)  # keeps what it already has
     store.close_capture(capture)
@@ -76,8 +78,9 @@ def measure_again(
     """Measure a capture's stored images again, as a new revision."""
     capture = store.begin(capture)
     try:
-        shots = StoredShots(capture, archive)
-        capture = with_examination(capture, shots, segmenter, calibration, language)
+        shots = StoredShots(archive, capture.images_of("raw"))
+        found = {number: see_stored(shots, number, segmenter, calibration) for number in shots.numbers}
+        capture = with_examination(capture, shots, found, segmenter, calibration, language)
     except StageError as error:
         capture = capture.failed(error.message, error.hint)
     store.close_capture(capture)
@@ -85,35 +88,69 @@ def measure_again(
 
 
 def with_burst(
-    capture: Capture, rig: Rig, archive: Archive
-) -> tuple[Capture, Mapping[int, Mapping[str, str]]]:
-    """The capture with all its frames on disk; and shot -> view -> why there is no frame."""
-    burst = rig.shoot_burst()
-    images = archive.save_burst(capture.id, burst)
-    return capture.with_shot(images, burst.spread_ms, burst.burst_ms), burst.missing()
+    capture: Capture, rig: Rig, shots: StoredShots, segmenter: Segmenter, calibration: Calibration
+) -> tuple[Capture, Mapping[int, Future[Seen]]]:
+    """The capture with the frames of all its shots, each on disk as soon as it is there; and what is seen in them.
+
+    Each shot is looked at while the cameras take the next.
+    """
+    burst, looks = Burst(), {}
+    with ThreadPoolExecutor(1) as eyes:
+        for number, shot in enumerate(rig.burst(), start=1):
+            images = shots.archive.save_frames(capture.id, shot.frames, number)  # evidence before opinion
+            burst = burst.with_shot(shot)
+            capture = capture.with_shot(images, burst.spread_ms, burst.burst_ms)
+            shots.add(number, images, shot.missing)
+            if images:
+                looks[number] = eyes.submit(see_stored, shots, number, segmenter, calibration)
+    if not looks:
+        reasons = dict.fromkeys(lack.why for shot in burst.shots for lack in shot.missing.values())
+        raise CaptureError("no camera gave a picture", "; ".join(reasons))
+    return capture, looks
 
 
 def with_examination(
     capture: Capture,
     shots: StoredShots,
+    seen: Mapping[int, Seen],
     segmenter: Segmenter,
     calibration: Calibration,
     language: str = "en",
 ) -> Capture:
     """The capture with its numbers, combined from all its shots, and annotated pictures of the calmest."""
-    seen = {number: see_stored(shots, number, segmenter, calibration) for number in shots.numbers}
     shots.require_any()
     combined = combine([one.findings for one in seen.values()])
+    findings = told_of(shots.failing(), combined.findings)
     shown = {view: list(seen)[place] for view, place in combined.shown.items()}
-    annotated = []
-    for reading in combined.findings.readings:
-        number = shown[reading.view]
-        picture = shots.open(number).pictures.get(reading.view)
-        if picture is not None:
-            jpeg = show(picture, seen[number], reading, combined.findings.measurements)
-            annotated.append(shots.archive.save(capture.id, reading.view, "annotated", jpeg, number))
-    revision = as_revision(combined.findings, segmenter, calibration, language)
-    return capture.with_images(tuple(annotated)).completed(revision, utc_now())
+    pictures = shots.pictures(shown)
+
+    def drawn(reading: Reading) -> bytes:
+        return show(pictures[reading.view], seen[shown[reading.view]], reading, findings.measurements)
+
+    readings = [reading for reading in findings.readings if reading.view in pictures]
+    with ThreadPoolExecutor(len(VIEWS)) as hands:
+        jpegs = list(zip(readings, hands.map(drawn, readings), strict=True))
+    annotated = tuple(
+        shots.archive.save(capture.id, reading.view, "annotated", jpeg, shown[reading.view])
+        for reading, jpeg in jpegs
+    )
+    revision = as_revision(findings, segmenter, calibration, language)
+    return capture.with_images(annotated).completed(revision, utc_now())
+
+
+def told_of(failing: Mapping[str, Advice], findings: Findings) -> Findings:
+    """The findings with what there is to say of cameras that failed in some shots, instead of what those shots said.
+
+    failing  view -> advice
+    """
+    codes = {"no_picture", *(one.code for one in failing.values())}
+    others = tuple(one for one in findings.advice if not (one.view in failing and one.code in codes))
+    readings = []
+    for reading in findings.readings:
+        advice = failing.get(reading.view)
+        kept = tuple(code for code in reading.warnings if advice is None or code not in codes)
+        readings.append(replace(reading, warnings=(*kept, advice.code) if advice else kept))
+    return replace(findings, readings=tuple(readings), advice=(*failing.values(), *others))
 
 
 def see_stored(shots: StoredShots, number: int, segmenter: Segmenter, calibration: Calibration) -> Seen:
@@ -123,7 +160,7 @@ def see_stored(shots: StoredShots, number: int, segmenter: Segmenter, calibratio
 
 def examine(
     pictures: Mapping[str, Picture],
-    problems: Mapping[str, str],
+    problems: Mapping[str, Lack],
     segmenter: Segmenter,
     calibration: Calibration,
     language: str = "en",
@@ -145,13 +182,14 @@ def examine(
 
 def see(
     pictures: Mapping[str, Picture],
-    problems: Mapping[str, str],
+    problems: Mapping[str, Lack],
     segmenter: Segmenter,
     calibration: Calibration,
 ) -> Seen:
     """Segment and measure the pictures of one moment."""
     looks = {
-        view: Look(view, reason=why, advice=advise("no_picture", view, why)) for view, why in problems.items()
+        view: Look(view, reason=lack.why, advice=advise(lack.code, view, lack.why))
+        for view, lack in problems.items()
     }
     looks |= {view: look_at(view, picture, segmenter, calibration) for view, picture in pictures.items()}
     masks = {view: pack_mask(look.segmentation.mask) for view, look in looks.items() if look.segmentation}

@@ -127,11 +127,19 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True)
+class Lack:
+    """Why a view has no picture that can be measured, and the code of the advice that says what to do."""
+
+    why: str
+    code: str = "no_picture"
+
+
+@dataclass(frozen=True, slots=True)
 class Shot:
-    """The frames of one moment; a camera that gave none is named with the reason."""
+    """The frames of one moment; a view whose camera gave none is named with the reason."""
 
     frames: tuple[Frame, ...]
-    missing: Mapping[str, str] = field(default_factory=dict)
+    missing: Mapping[str, Lack] = field(default_factory=dict)
 
     @property
     def spread_ms(self) -> float:
@@ -144,21 +152,20 @@ class Shot:
 class Burst:
     """The shots of one press, first to last; a shot in which no camera gave a frame is there with none."""
 
-    shots: tuple[Shot, ...]
+    shots: tuple[Shot, ...] = ()
+
+    def with_shot(self, shot: Shot) -> Burst:
+        return Burst((*self.shots, shot))
 
     @property
     def spread_ms(self) -> float:
         """How far apart the exposures of one shot were, in the worst of them."""
-        return max(shot.spread_ms for shot in self.shots)
+        return max((shot.spread_ms for shot in self.shots), default=0.0)
 
     @property
     def burst_ms(self) -> float:
         """How far apart the first and the last exposure of all were."""
         return apart_ms([frame.exposed_at for shot in self.shots for frame in shot.frames])
-
-    def missing(self) -> dict[int, Mapping[str, str]]:
-        """shot, counted from 1 -> view -> why it has no frame."""
-        return {number: shot.missing for number, shot in enumerate(self.shots, start=1)}
 
 
 @dataclass(frozen=True, slots=True)

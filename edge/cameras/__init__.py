@@ -2,29 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from edge.cameras.rig import Camera, Rig
-from edge.cameras.simulated import SimulatedCamera
+from edge.cameras.simulated import FAULTS_FILE, SimulatedCamera, Stage
+from edge.cameras.tended import Source, TendedCamera
+from edge.config import CamerasConfig
 from edge.errors import ConfigError
 
 __all__ = ["Camera", "Rig", "open_rig"]
 
+# A station starts after this time at the latest, whatever its cameras do.
+OPENING_S = 5.0
 
-def open_rig(sources: Mapping[str, str], folder: Path, burst_shots: int = 1, burst_s: float = 0.0) -> Rig:
-    """Open the camera of each view.
 
-    sources      view -> "simulated:FOLDER", relative to `folder`
-    burst_shots  how many frames of each view a press takes
-    burst_s      the time over which they are spread
+def open_rig(config: CamerasConfig, folder: Path) -> Rig:
+    """Begin to tend the camera of each view; one that is not there now may come later.
+
+    folder  what relative paths are relative to
     """
-    cameras = {view: open_camera(view, source, folder, burst_shots) for view, source in sources.items()}
-    return Rig(cameras, burst_shots, burst_s)
+    stage = Stage()
+    sources = {view: source_of(view, text, config, folder, stage) for view, text in config.sources().items()}
+    alone = config.at_once < len(sources)
+    cameras = {view: TendedCamera(view, source, config.limit_s, alone) for view, source in sources.items()}
+    for camera in cameras.values():
+        camera.wait_for_first_try(OPENING_S / len(cameras))
+    return Rig(cameras, config.burst_shots, config.burst_s, config.at_once, stage.set_for)
 
 
-def open_camera(view: str, source: str, folder: Path, burst_shots: int) -> Camera:
-    kind, _, where = source.partition(":")
-    if kind == "simulated":
-        return SimulatedCamera(view, folder / where, burst_shots)
-    raise ConfigError(f"[cameras] {view}: {source!r}: unknown kind of camera", 'known: "simulated:FOLDER"')
+def source_of(view: str, text: str, config: CamerasConfig, folder: Path, stage: Stage) -> Source:
+    """Where the camera of a view is plugged in. Raises ConfigError for what no camera can be at."""
+    kind, _, where = text.partition(":")
+    match kind:
+        case "simulated":
+            return SimulatedCamera(view, folder / where, stage, folder / FAULTS_FILE)
+        case "usb":
+            from edge.cameras.usb import UsbSource
+
+            return UsbSource(view, where, config)
+        case "csi":
+            from edge.cameras.picamera import CsiSource
+
+            return CsiSource(view, where, config)
+    raise ConfigError(
+        f"[cameras] {view}: {text!r}: unknown kind of camera",
+        'known: "usb:PORT", "csi:NUMBER", "simulated:FOLDER"; `goatdev cameras` lists what is attached',
+    )

@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Event
 from typing import Protocol
 
 from edge.errors import CaptureError
-from edge.records import Burst, Frame, Shot
+from edge.records import Frame, Lack, Shot
 
 
 class Camera(Protocol):
-    """One camera. `shoot` gives a frame exposed after the call, or raises CaptureError."""
+    """One camera of the rig. Nothing here waits for longer than the camera's time limit.
+
+    shoot        a frame exposed after the call, or CaptureError
+    ask_preview  a small picture when there is one, without waiting
+    rest         no picture is needed until the next call
+    close        may be called twice
+    """
 
     def shoot(self) -> Frame: ...
+    def ask_preview(self) -> Future[bytes | None]: ...
+    def rest(self) -> None: ...
     def close(self) -> None: ...
+
+
+def nothing_else(_shot: int) -> None:
+    """What a rig of real cameras does before a shot."""
 
 
 class Rig:
@@ -23,36 +36,55 @@ class Rig:
 
     burst_shots  how many shots a burst has
     burst_s      how long after the first of them the last one begins, or later where the cameras are slower
+    at_once      how many cameras expose at the same time
+    before_shot  is told the number of each shot in its burst, from 1, before it begins
     """
 
-    def __init__(self, cameras: Mapping[str, Camera], burst_shots: int = 1, burst_s: float = 0.0) -> None:
+    def __init__(
+        self,
+        cameras: Mapping[str, Camera],
+        burst_shots: int = 1,
+        burst_s: float = 0.0,
+        at_once: int = 3,
+        before_shot: Callable[[int], None] = nothing_else,
+    ) -> None:
         self.cameras = dict(cameras)
         self.burst_shots = burst_shots
         self.burst_s = burst_s
+        self.before_shot = before_shot
+        self.hands = ThreadPoolExecutor(at_once, thread_name_prefix="camera")
         self.closed = Event()
 
-    def shoot_burst(self) -> Burst:
-        """Several shots at even distances. What one shot lacks another may have; no frame in any is an error."""
-        begun, shots = time.monotonic(), []
+    def burst(self) -> Iterator[Shot]:
+        """Several shots at even distances, each given as soon as it is taken. What one lacks another may have."""
+        begun = time.monotonic()
         for number in range(self.burst_shots):
             due = begun + number * self.burst_s / max(1, self.burst_shots - 1)
             self.closed.wait(max(0.0, due - time.monotonic()))
-            shots.append(self.shoot())
-        if not any(shot.frames for shot in shots):
-            raise CaptureError("no camera gave a picture", "; ".join(shots[0].missing.values()))
-        return Burst(tuple(shots))
+            self.before_shot(number + 1)
+            yield self.shoot()
+        self.rest()
 
     def shoot(self) -> Shot:
-        """A frame of every camera. One dead camera leaves the others measuring."""
-        frames, missing = [], {}
-        for view, camera in self.cameras.items():
-            try:
-                frames.append(camera.shoot())
-            except CaptureError as error:
-                missing[view] = str(error)
-        return Shot(tuple(frames), missing)
+        """A frame of every camera, exposed side by side. One dead camera leaves the others measuring."""
+        taken = dict(zip(self.cameras, self.hands.map(shoot_or_lack, self.cameras.values()), strict=True))
+        frames = tuple(one for one in taken.values() if isinstance(one, Frame))
+        return Shot(frames, {view: one for view, one in taken.items() if isinstance(one, Lack)})
+
+    def rest(self) -> None:
+        """No picture is needed until the next call."""
+        for camera in self.cameras.values():
+            camera.rest()
 
     def close(self) -> None:
         self.closed.set()
         for camera in self.cameras.values():
             camera.close()
+        self.hands.shutdown(wait=False)
+
+
+def shoot_or_lack(camera: Camera) -> Frame | Lack:
+    try:
+        return camera.shoot()
+    except CaptureError as error:
+        return Lack(str(error), error.code)

@@ -18,6 +18,7 @@ from edge.app import Station, open_station
 from edge.archive import Archive
 from edge.cameras import Rig
 from edge.cameras.simulated import SimulatedCamera
+from edge.cameras.tended import TendedCamera
 from edge.config import Config, load_config
 from edge.errors import StoreError
 from edge.outbox import Outbox
@@ -33,6 +34,7 @@ from edge.records import (
     StoredImage,
 )
 from edge.segment import Segmenter
+from edge.shots import HELD_SHOTS
 from edge.store import Store
 from edge.triggers import new_trigger
 from tests.conftest import CONFIG, SAMPLES, jpeg
@@ -111,9 +113,7 @@ def test_a_goat_that_came_nearer_in_one_shot_is_measured_between_with_more_doubt
 
 def alone(station: Station, tmp_path: Path, shot: str) -> Capture:
     """A capture that has nothing but one shot of the burst."""
-    side = station.rig.cameras["side"]
-    assert isinstance(side, SimulatedCamera)
-    goat = side.pictures[0].parent
+    goat = simulated(station, "side").pictures[0].parent
     folder = tmp_path / f"alone{shot}" / "goat"
     folder.mkdir(parents=True)
     for view in VIEWS:
@@ -145,14 +145,22 @@ class Failing:
         self.camera.unplugged, self.camera.corrupt = self.shots in self.without, self.shots in self.torn
         return self.camera.shoot()
 
+    def rest(self) -> None:
+        self.camera.rest()
+
     def close(self) -> None:
         self.camera.close()
 
 
 def failing(station: Station, view: str, **how: tuple[int, ...]) -> None:
-    camera = station.rig.cameras[view]
-    assert isinstance(camera, SimulatedCamera)
-    station.rig.cameras[view] = Failing(camera, **how)
+    station.rig.cameras[view] = Failing(simulated(station, view), **how)
+
+
+def simulated(station: Station, view: str) -> SimulatedCamera:
+    tended = station.rig.cameras[view]
+    assert isinstance(tended, TendedCamera)
+    assert isinstance(tended.source, SimulatedCamera)
+    return tended.source
 
 
 def test_a_view_that_missed_the_first_shot_still_has_the_one_picture_of_its_name(station: Station) -> None:
@@ -162,7 +170,15 @@ def test_a_view_that_missed_the_first_shot_still_has_the_one_picture_of_its_name
     assert [image.shot for image in done.taken("top")] == [2, 3]
     assert all(numbers(done)[trait.name].value is not None for trait in TRAITS)
     assert done.revision is not None
-    assert done.revision.advice == ()
+    said = {one.view: one for one in done.revision.advice}
+    assert {view: one.code for view, one in said.items()} == {
+        "top": "pictures_missing",
+        "front": "pictures_missing",
+    }
+    assert "gave 2 of 3 pictures: top: no frame" in said["top"].text
+    assert "damaged image" in said["front"].text
+    warnings = {reading.view: reading.warnings for reading in done.revision.readings}
+    assert warnings == {"side": (), "top": ("pictures_missing",), "front": ("pictures_missing",)}
     keys = keys_in_the_cloud(station.config, done)
     assert {key for key in keys if "top" in key} == {"_top.jpg", "_top_3.jpg"}
     assert {key for key in keys if "front" in key} == {"_front.jpg", "_front_2.jpg", "_front_3.jpg"}
@@ -237,13 +253,15 @@ class WatchingArchive(Archive):
         return super().read(image)
 
 
-def test_a_shot_is_let_go_before_the_next_is_decoded(station: Station) -> None:
+def test_of_a_long_burst_only_the_last_shots_are_in_memory(station: Station) -> None:
     network = WatchingNetwork(station.segmenter)
     archive = WatchingArchive(station.archive.folder, network)
+    station.rig.burst_shots = 6
     replace(station, segmenter=network, archive=archive).serve(pressed(station))  # type: ignore[arg-type]
-    assert len(network.shown) == 9
-    assert archive.in_memory[:3] == [0, 0, 0]
-    assert not any(archive.in_memory)
+    assert len(network.shown) == 6 * len(VIEWS)
+    before_each_shot = archive.in_memory[:6]
+    assert max(before_each_shot) == (HELD_SHOTS - 1) * len(VIEWS)
+    assert max(archive.in_memory) < HELD_SHOTS * len(VIEWS)
 
 
 # What older versions left.

@@ -11,6 +11,7 @@ import pytest
 
 from edge.app import Station, open_station
 from edge.cameras.simulated import SimulatedCamera
+from edge.cameras.tended import TendedCamera
 from edge.config import Config, load_config
 from edge.errors import ConfigError, StoreError
 from edge.images import read_picture
@@ -27,9 +28,10 @@ def press(station: Station, **changes) -> Capture:
 
 
 def camera(station: Station, view: str) -> SimulatedCamera:
-    found = station.rig.cameras[view]
-    assert isinstance(found, SimulatedCamera)
-    return found
+    tended = station.rig.cameras[view]
+    assert isinstance(tended, TendedCamera)
+    assert isinstance(tended.source, SimulatedCamera)
+    return tended.source
 
 
 def test_a_press_becomes_numbers_pictures_and_an_outbox_entry(station: Station) -> None:
