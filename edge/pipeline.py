@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from edge.advice import advise, translated
@@ -14,9 +14,10 @@ from edge.cameras.rig import Rig
 from edge.document import software
 from edge.errors import MeasureError, StageError
 from edge.images import PackedMask, pack_mask, unpack_mask
+from edge.lens import Region, find_dirt, is_in_the_way
 from edge.measure import Findings, Look, measure
 from edge.quality import Condition, inspect
-from edge.records import Capture, Measurement, Picture, Reading, Revision, utc_now
+from edge.records import Capture, Glance, Measurement, Picture, Pixels, Reading, Revision, utc_now
 from edge.segment import NOT_ONE_AT, Segmenter
 from edge.shots import StoredShots
 from edge.store import Store
@@ -26,6 +27,9 @@ NOT_ONE_GOAT = {
     "several": ("several_goats", "more than one goat is in"),
     "part": ("part_of_a_goat", "only a part of the goat is in"),
 }
+
+
+DIRTY = "lens_dirty"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +42,14 @@ class Examination:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What was found in one shot, and what of it can be drawn, without its pictures."""
+    """What was found in one shot, and what of it can be drawn, without its pictures.
+
+    details  view -> what its fine detail tells of the lens, where the picture is good
+    """
 
     findings: Findings
     masks: Mapping[str, PackedMask]
+    details: Mapping[str, Pixels]
 
 
 def take_capture(
@@ -54,14 +62,15 @@ def take_capture(
     language: str = "en",
 ) -> Capture:
     """Turn one press into one stored capture, whatever happens on the way."""
-    capture = store.begin(capture)
+    capture, glances = store.begin(capture), tuple[Glance, ...]()
+    memory = store.glances(calibration.sha256, before=capture.id)
     try:
         capture, missing = with_burst(capture, rig, archive)  # evidence before opinion
         shots = StoredShots(capture, archive, missing)
-        capture = with_examination(capture, shots, segmenter, calibration, language)
+        capture, glances = with_examination(capture, shots, segmenter, calibration, memory, language)
     except StageError as error:
         capture = capture.failed(error.message, error.hint)  # keeps what it already has
-    store.close_capture(capture)
+    store.close_capture(capture, glances)
     return capture
 
 
@@ -73,11 +82,12 @@ def measure_again(
     store: Store,
     language: str = "en",
 ) -> Capture:
-    """Measure a capture's stored images again, as a new revision."""
+    """Measure a capture's stored images again, as a new revision; only a press is remembered."""
     capture = store.begin(capture)
+    memory = store.glances(calibration.sha256, before=capture.id)
     try:
         shots = StoredShots(capture, archive)
-        capture = with_examination(capture, shots, segmenter, calibration, language)
+        capture, _ = with_examination(capture, shots, segmenter, calibration, memory, language)
     except StageError as error:
         capture = capture.failed(error.message, error.hint)
     store.close_capture(capture)
@@ -98,22 +108,51 @@ def with_examination(
     shots: StoredShots,
     segmenter: Segmenter,
     calibration: Calibration,
+    memory: Mapping[str, Sequence[Glance]],
     language: str = "en",
-) -> Capture:
-    """The capture with its numbers, combined from all its shots, and annotated pictures of the calmest."""
+) -> tuple[Capture, tuple[Glance, ...]]:
+    """The capture with its numbers, combined from all its shots, and annotated pictures of the calmest.
+
+    memory  view -> how it looked in earlier captures
+    Also returned is how its views look in this one.
+    """
     seen = {number: see_stored(shots, number, segmenter, calibration) for number in shots.numbers}
     shots.require_any()
     combined = combine([one.findings for one in seen.values()])
     shown = {view: list(seen)[place] for view, place in combined.shown.items()}
+    details = first_details(seen.values())
+    dirt = {view: find_dirt(memory.get(view, ()), detail) for view, detail in details.items()}
+    findings = with_dirt(combined.findings, details, dirt)
     annotated = []
-    for reading in combined.findings.readings:
+    for reading in findings.readings:
         number = shown[reading.view]
         picture = shots.open(number).pictures.get(reading.view)
         if picture is not None:
-            jpeg = show(picture, seen[number], reading, combined.findings.measurements)
+            jpeg = show(picture, seen[number], reading, findings.measurements)
             annotated.append(shots.archive.save(capture.id, reading.view, "annotated", jpeg, number))
-    revision = as_revision(combined.findings, segmenter, calibration, language)
-    return capture.with_images(tuple(annotated)).completed(revision, utc_now())
+    revision = as_revision(findings, segmenter, calibration, language)
+    glances = tuple(Glance(view, detail, bool(dirt[view].any())) for view, detail in details.items())
+    return capture.with_images(tuple(annotated)).completed(revision, utc_now()), glances
+
+
+def first_details(shots: Iterable[Seen]) -> dict[str, Pixels]:
+    """view -> the fine detail of its first good picture: one for each press, however many shots it has."""
+    details: dict[str, Pixels] = {}
+    for shot in shots:
+        details = {**shot.details, **details}
+    return details
+
+
+def with_dirt(findings: Findings, details: Mapping[str, Pixels], dirt: Mapping[str, Region]) -> Findings:
+    """The findings with what the lenses need; a reading is warned only of dirt before the goat."""
+    dirty = [view for view, where in dirt.items() if where.any()]
+    in_the_way = {view for view in dirty if is_in_the_way(dirt[view], details[view])}
+    readings = tuple(
+        replace(one, warnings=(DIRTY, *one.warnings)) if one.view in in_the_way else one
+        for one in findings.readings
+    )
+    advice = (*(advise(DIRTY, view) for view in dirty), *findings.advice)
+    return replace(findings, readings=readings, advice=advice)
 
 
 def see_stored(shots: StoredShots, number: int, segmenter: Segmenter, calibration: Calibration) -> Seen:
@@ -156,7 +195,8 @@ def see(
     looks |= {view: look_at(view, picture, segmenter, calibration) for view, picture in pictures.items()}
     masks = {view: pack_mask(look.segmentation.mask) for view, look in looks.items() if look.segmentation}
     conditions = {view: condition_of(looks[view], picture, calibration) for view, picture in pictures.items()}
-    return Seen(noted(measure(looks), conditions), masks)
+    details = {view: one.detail for view, one in conditions.items() if one.detail is not None}
+    return Seen(noted(measure(looks), conditions), masks, details)
 
 
 def condition_of(look: Look, picture: Picture, calibration: Calibration) -> Condition:

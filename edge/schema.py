@@ -115,6 +115,21 @@ DROP TABLE images;
 ALTER TABLE images_of_bursts RENAME TO images;
 """
 
+# What tells a dirty lens: how the views looked in the latest captures, each under its calibration.
+GLANCES = """
+CREATE TABLE glances (
+    capture_id TEXT NOT NULL REFERENCES captures (id),
+    view TEXT NOT NULL,
+    calibration TEXT NOT NULL,
+    columns INTEGER NOT NULL,
+    detail BLOB NOT NULL,
+    is_dirty INTEGER NOT NULL CHECK (is_dirty IN (0, 1)),
+    PRIMARY KEY (capture_id, view)
+) STRICT;
+
+CREATE INDEX glances_of_view ON glances (view, capture_id);
+"""
+
 
 @migrations()
 def first_tables(db: Database) -> None:
@@ -126,6 +141,12 @@ def first_tables(db: Database) -> None:
 def bursts(db: Database) -> None:
     """Several shots of one press: each image knows its shot, each capture how long its burst took."""
     run(db, BURSTS)
+
+
+@migrations()
+def glances(db: Database) -> None:
+    """How each view looked in the latest captures."""
+    run(db, GLANCES)
 
 
 def run(db: Database, statements: str) -> None:

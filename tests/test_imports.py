@@ -34,7 +34,8 @@ EDGE_MAY_IMPORT = {
     "calibrate": {"board", "bundle", "camera", "errors", "images", "records", "sightings"},
     "reference": {"board", "camera", "records"},
     "moved": {"camera", "records", "reference"},
-    "quality": {"advice", "camera", "moved", "records", "reference"},
+    "lens": {"records", "reference"},
+    "quality": {"advice", "camera", "lens", "moved", "records", "reference"},
     "calibration": {"camera", "durable", "errors", "records", "reference"},
     "segment": {"errors", "records"},
     "geometry": {"records"},
@@ -84,6 +85,7 @@ HEAVY = {
     "models",
     "selftest",
     "moved",
+    "lens",
     "quality",
 }
 
