@@ -11,10 +11,11 @@ from threading import Event
 
 from edge import pipeline
 from edge.archive import Archive
-from edge.calibration import Calibration, read_calibration
+from edge.calibration import read_calibration
 from edge.cameras import Rig, open_rig
 from edge.config import Config
 from edge.errors import StoreError
+from edge.eye import Eye
 from edge.locks import held
 from edge.models import load_model
 from edge.records import Capture, utc_now
@@ -37,31 +38,25 @@ class Station:
     store: Store
     archive: Archive
     rig: Rig
-    segmenter: Segmenter
-    calibration: Calibration
+    eye: Eye
 
     def serve(self, capture: Capture) -> Capture:
         """Do what a waiting row asks for: measure, measure again, or say that it came too late."""
-        language = self.config.station.language
         if capture.images_of("raw"):
-            done = pipeline.measure_again(
-                capture, self.archive, self.segmenter, self.calibration, self.store, language
-            )
+            done = pipeline.measure_again(capture, self.archive, self.eye, self.store)
         elif self.is_stale(capture):
             hint = "press again while the goat stands in the crate"
             done = capture.missed("the press was older than the station may serve", hint)
             self.store.close_capture(done)
         else:
-            done = pipeline.take_capture(
-                capture, self.rig, self.archive, self.segmenter, self.calibration, self.store, language
-            )
+            done = pipeline.take_capture(capture, self.rig, self.archive, self.eye, self.store)
         log.info("%s %s%s", done.id, done.status, f": {done.failure}" if done.failure else "")
         return done
 
     @property
     def model(self) -> str:
         """What it measures with, in words."""
-        return title(self.segmenter.card.as_document())
+        return title(self.eye.segmenter.card.as_document())
 
     def is_stale(self, capture: Capture) -> bool:
         return utc_now() - capture.trigger.requested_at > timedelta(seconds=self.config.station.max_age_s)
@@ -77,11 +72,10 @@ def open_station(config: Config) -> Iterator[Station]:
     ):
         archive = Archive(config.image_folder)
         close_interrupted(store, archive)
-        segmenter = open_model(config)
-        calibration = read_calibration(config.calibration_path)
+        eye = Eye(open_model(config), read_calibration(config.calibration_path), config.station.language)
         rig = open_rig(config.cameras, config.folder)
         try:
-            yield Station(config, store, archive, rig, segmenter, calibration)
+            yield Station(config, store, archive, rig, eye)
         finally:
             rig.close()
 

@@ -28,10 +28,10 @@ from edge.demo import DemoOptions, run_demo, run_once
 from edge.document import capture_document, revision_document
 from edge.durable import make_folder, write_durably
 from edge.errors import MeasureError, StageError, StationError
+from edge.eye import Eye
 from edge.geometry import landmarks
 from edge.images import encode_mask, read_picture
 from edge.models import load_model
-from edge.pipeline import examine
 from edge.records import VIEWS, Capture, Picture, Revision, Segmentation, Status
 from edge.segment import Segmenter
 from edge.shelf import title
@@ -73,7 +73,7 @@ def measure_command(options: argparse.Namespace) -> int:
     require_calibrated(pictures, calibration)
     config = config_if_any(options.config)
     language = load_config(config).station.language if config else "en"
-    found = examine(pictures, {}, segmenter, calibration, language)
+    found = Eye(segmenter, calibration, language).examine(pictures)
     if options.annotated:
         save_annotated(Path(options.annotated), found.annotated)
     if options.json:

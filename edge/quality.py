@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from edge.advice import advise
 from edge.camera import CameraModel
+from edge.lens import fine_detail
 from edge.moved import how_far_moved
 from edge.records import Advice, Pixels
 from edge.reference import Reference, reduced
@@ -51,11 +52,13 @@ class Condition:
 
     moved_cm  how far it is off from where its camera was calibrated, at the crate's middle; None where that cannot be
               told
+    detail    what its fine detail tells of the lens; None of a picture that tells nothing
     """
 
     view: str
     advice: tuple[Advice, ...] = ()
     moved_cm: float | None = None
+    detail: Pixels | None = None
 
 
 def inspect(
@@ -77,7 +80,8 @@ def inspect(
     moved = how_far_moved(reference, camera, gray, mask) if reference and camera and not advice else None
     if moved and moved.is_moved:
         advice.append(advise("camera_moved", view, cm=f"{moved.cm:.1f}"))
-    return Condition(view, tuple(advice), moved.cm if moved else None)
+    detail = None if advice else fine_detail(gray, mask)
+    return Condition(view, tuple(advice), moved.cm if moved else None, detail)
 
 
 def narrowed(gray: Pixels) -> Pixels:

@@ -58,6 +58,8 @@ ESTIMATES = (
     Trait("rump_waist_ratio", ("top",), "Rump / waist", ""),
 )
 ALL_TRAITS = TRAITS + ESTIMATES
+# Advice about the station: a reason to press again only where the reading of its view is warned of it, too.
+UPKEEP = ("lens_dirty",)
 
 
 class Status(StrEnum):
@@ -223,6 +225,19 @@ class Segmentation:
     softness: Softness | None = None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Glance:
+    """What is remembered of how a view looked in one capture.
+
+    detail    (rows, columns)  how much fine detail each cell of the picture shows, 0 where the goat hides it
+    is_dirty  whether dirt was found on the lens then
+    """
+
+    view: str
+    detail: Pixels
+    is_dirty: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class StoredImage:
     """An image on disk, named by its content; `path` is relative to the image folder.
@@ -291,7 +306,14 @@ class Revision:
             return "take again"
         views = {reading.view for reading in self.readings}
         missing = [one for one in measured if one.value is None and views >= set(one.views)]
-        return "look again" if missing or self.advice else "good"
+        return "look again" if missing or any(map(self.asks_again, self.advice)) else "good"
+
+    def asks_again(self, advice: Advice) -> bool:
+        """Whether another press would be better for what is advised."""
+        warned = {
+            code for reading in self.readings if reading.view == advice.view for code in reading.warnings
+        }
+        return advice.code not in UPKEEP or advice.code in warned
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,6 +122,21 @@ CREATE TABLE cursors (
 ) STRICT;
 """
 
+# What tells a dirty lens: how the views looked in the latest captures, each under its calibration.
+GLANCES = """
+CREATE TABLE glances (
+    capture_id TEXT NOT NULL REFERENCES captures (id),
+    view TEXT NOT NULL,
+    calibration TEXT NOT NULL,
+    columns INTEGER NOT NULL,
+    detail BLOB NOT NULL,
+    is_dirty INTEGER NOT NULL CHECK (is_dirty IN (0, 1)),
+    PRIMARY KEY (capture_id, view)
+) STRICT;
+
+CREATE INDEX glances_of_view ON glances (view, capture_id);
+"""
+
 
 @migrations()
 def first_tables(db: Database) -> None:
@@ -139,6 +154,12 @@ def bursts(db: Database) -> None:
 def cursors(db: Database) -> None:
     """How far the outbox was read by those who only tell of it."""
     run(db, CURSORS)
+
+
+@migrations()
+def glances(db: Database) -> None:
+    """How each view looked in the latest captures."""
+    run(db, GLANCES)
 
 
 def run(db: Database, statements: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import numpy as np
 from sqlite_utils import Database
 
 from edge.document import capture_document
@@ -20,6 +21,7 @@ from edge.records import (
     VIEWS,
     Advice,
     Capture,
+    Glance,
     Line,
     Measurement,
     Reading,
@@ -32,6 +34,8 @@ from edge.records import (
 from edge.schema import migrations
 
 BUSY_TIMEOUT_S = 10.0
+# Captures of a view of which it is remembered how it looked: what stays changed for longer is how it looks.
+GLANCES_KEPT = 120
 
 INSERT_CAPTURE = """
 INSERT INTO captures (id, status, trigger_id, source, goat_id, requested_at)
@@ -79,6 +83,25 @@ INSERT INTO outbox (capture_id, sequence, document, next_attempt_at)
 SELECT :capture_id, COUNT(*), :document, :next_attempt_at
 FROM outbox
 WHERE capture_id = :capture_id
+"""
+
+INSERT_GLANCE = """
+INSERT INTO glances (capture_id, view, calibration, columns, detail, is_dirty)
+VALUES (:capture_id, :view, :calibration, :columns, :detail, :is_dirty)
+"""
+
+FORGET_GLANCES = """
+DELETE FROM glances
+WHERE view = :view
+  AND capture_id NOT IN (SELECT capture_id FROM glances WHERE view = :view ORDER BY capture_id DESC LIMIT :kept)
+"""
+
+GLANCES_BEFORE = """
+SELECT view, columns, detail, is_dirty
+FROM glances
+WHERE calibration = :calibration
+  AND capture_id < :before
+ORDER BY capture_id
 """
 
 CAPTURES_PAGE = """
@@ -173,8 +196,8 @@ class Store:
             self.db.execute("UPDATE captures SET status = 'processing' WHERE id = ?", [capture.id])
         return replace(capture, status=Status.PROCESSING)
 
-    def close_capture(self, capture: Capture) -> None:
-        """Store what became of a capture and queue it for the cloud: both or neither."""
+    def close_capture(self, capture: Capture, glances: Iterable[Glance] = ()) -> None:
+        """Store what became of a capture, queue it for the cloud and remember its glances: all or nothing."""
         with self.transaction():
             self.db.execute(CLOSE_CAPTURE, closing_row(capture))
             for image in capture.images:
@@ -184,6 +207,16 @@ class Store:
                 for measurement in capture.revision.measurements:
                     self.db.execute(INSERT_MEASUREMENT, measurement_row(capture, measurement))
             self.db.execute(INSERT_OUTBOX, outbox_row(capture))
+            for glance in glances:
+                self.db.execute(INSERT_GLANCE, glance_row(capture, glance))
+                self.db.execute(FORGET_GLANCES, {"view": glance.view, "kept": GLANCES_KEPT})
+
+    def glances(self, calibration_sha256: str, before: str) -> dict[str, list[Glance]]:
+        """view -> how it looked in earlier captures under this calibration, oldest first, as far as remembered."""
+        found: dict[str, list[Glance]] = {}
+        for row in self.all(GLANCES_BEFORE, {"calibration": calibration_sha256, "before": before}):
+            found.setdefault(row["view"], []).append(glance_of(row))
+        return found
 
     def interrupted(self) -> list[Capture]:
         """Captures that an earlier run of the station left in the middle."""
@@ -354,6 +387,18 @@ def measurement_row(capture: Capture, measurement: Measurement) -> dict[str, Any
     }
 
 
+def glance_row(capture: Capture, glance: Glance) -> dict[str, Any]:
+    assert capture.revision is not None
+    return {
+        "capture_id": capture.id,
+        "view": glance.view,
+        "calibration": capture.revision.calibration["sha256"],
+        "columns": glance.detail.shape[1],
+        "detail": glance.detail.tobytes(),
+        "is_dirty": int(glance.is_dirty),
+    }
+
+
 def outbox_row(capture: Capture) -> dict[str, Any]:
     """The document is frozen here, so that a repeated delivery sends the same bytes."""
     return {
@@ -384,6 +429,11 @@ def capture_of(row: Mapping[str, Any], images: tuple[StoredImage, ...], revision
 def image_of(row: Mapping[str, Any]) -> StoredImage:
     columns = ("view", "kind", "path", "sha256", "width", "height", "size_bytes", "shot")
     return StoredImage(**{column: row[column] for column in columns})
+
+
+def glance_of(row: Mapping[str, Any]) -> Glance:
+    detail = np.frombuffer(row["detail"], np.uint8).reshape(-1, row["columns"])
+    return Glance(row["view"], detail, bool(row["is_dirty"]))
 
 
 def image_order(image: StoredImage) -> tuple[int, bool, int]:

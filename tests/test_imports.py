@@ -35,7 +35,8 @@ EDGE_MAY_IMPORT = {
     "calibrate": {"board", "bundle", "camera", "errors", "images", "records", "sightings"},
     "reference": {"board", "camera", "records"},
     "moved": {"camera", "records", "reference"},
-    "quality": {"advice", "camera", "moved", "records", "reference"},
+    "lens": {"records", "reference"},
+    "quality": {"advice", "camera", "lens", "moved", "records", "reference"},
     "calibration": {"camera", "durable", "errors", "records", "reference"},
     "segment": {"errors", "records"},
     "geometry": {"records"},
@@ -76,6 +77,7 @@ EDGE_MAY_IMPORT = {
         "traces",
     },
     "measure": {"advice", "calibration", "camera", "lengths", "outline", "plain", "records", "together"},
+    "notices": {"advice", "lens", "measure", "quality", "records"},
     "burst": {"advice", "measure", "records"},
     "shots": {"advice", "archive", "errors", "images", "records"},
     "shelf": {"durable", "errors", "locks", "records"},
@@ -93,13 +95,15 @@ EDGE_MAY_IMPORT = {
     "remote": {"config", "cursor", "feedback", "mqtt", "news", "presses", "records", "store"},
 }
 # These put the parts together and may know all of them.
-ASSEMBLY = {"pipeline", "app", "demo", "cli", "cli_calibrate", "cli_models"}
+ASSEMBLY = {"pipeline", "eye", "app", "demo", "cli", "cli_calibrate", "cli_models"}
 
 # What loads the network or opens the cameras, which is the station's alone.
 HEAVY = {
     "segment",
     "cameras",
     "pipeline",
+    "eye",
+    "notices",
     "app",
     "measure",
     "burst",
@@ -107,6 +111,7 @@ HEAVY = {
     "models",
     "selftest",
     "moved",
+    "lens",
     "quality",
 }
 

@@ -38,9 +38,9 @@ from edge.calibration import Calibration, PlainScale, read_calibration, write_vi
 from edge.camera import PARAMETERS, CameraModel
 from edge.durable import write_durably
 from edge.errors import CalibrationRefused, MeasureError
+from edge.eye import Eye
 from edge.images import read_picture
 from edge.measure import Findings, Look, measure
-from edge.pipeline import look_at
 from edge.records import VIEWS, Landmark, Pixels, Segmentation
 from edge.segment import Segmenter
 from models_tflite.training import dataset
@@ -311,7 +311,7 @@ def look(goat: Goat, view: str, outline: str, calibration: Calibration, segmente
     """One view as the station would see it, with the outline asked for."""
     entry = goat.entries[view]
     if outline == "network":
-        return look_at(view, read_picture(goat.folder / entry["image"]), segmenter, calibration)
+        return Eye(segmenter, calibration).look_at(view, read_picture(goat.folder / entry["image"]))
     marks = dataset.visible_landmarks(entry) if outline == "marked" else {}
     return true_look(goat, view, marks, calibration)
 

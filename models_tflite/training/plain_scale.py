@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 
 from edge.calibration import Calibration, read_calibration
+from edge.eye import Eye
 from edge.measure import Look as ViewLook
 from edge.measure import measure
-from edge.pipeline import look_at
 from edge.records import TRAITS, VIEWS, Measurement, Picture, Pixels, Segmentation
 from edge.segment import Segmenter
 from models_tflite.training.evaluate import CARD, write_tables
@@ -63,7 +63,7 @@ def look(view: str, shown: Shown, calibration: Calibration, segmenter: Segmenter
     """One view as the station would see it, with the network's outline or, without a network, the true one."""
     picture, mask = shown[view]
     if segmenter is not None:
-        return look_at(view, Picture(picture, SIZE), segmenter, calibration)
+        return Eye(segmenter, calibration).look_at(view, Picture(picture, SIZE))
     return ViewLook(view, Segmentation(view, mask, 1.0), calibration.ruler_for(view, SIZE, SIZE))
 
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from edge.calibration import read_calibration
+from edge.eye import Eye
 from edge.images import read_picture
 from edge.measure import measure
-from edge.pipeline import look_at
 from edge.records import VIEWS
 from edge.segment import NOT_ONE_AT, Segmenter
 from models_tflite.training.score import JUDGED, Score, mean_of, median_of
@@ -145,7 +145,7 @@ def latency(segmenter: Segmenter, card: Path) -> str:
     small = np.full((height, width, 3), 127, np.uint8)
     pictures = {view: read_picture(SAMPLE / "captures" / "goat_1" / f"{view}.jpg") for view in VIEWS}
     calibration = read_calibration(SAMPLE / "calibration.json")
-    looks = {view: look_at(view, picture, segmenter, calibration) for view, picture in pictures.items()}
+    looks = {view: Eye(segmenter, calibration).look_at(view, picture) for view, picture in pictures.items()}
     inference = median_ms(lambda: segmenter.run(small))
     views = median_ms(lambda: [segmenter.segment(picture, view) for view, picture in pictures.items()])
     geometry = median_ms(lambda: measure(looks))

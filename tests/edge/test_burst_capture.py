@@ -254,10 +254,10 @@ class WatchingArchive(Archive):
 
 
 def test_of_a_long_burst_only_the_last_shots_are_in_memory(station: Station) -> None:
-    network = WatchingNetwork(station.segmenter)
+    network = WatchingNetwork(station.eye.segmenter)
     archive = WatchingArchive(station.archive.folder, network)
     station.rig.burst_shots = 6
-    replace(station, segmenter=network, archive=archive).serve(pressed(station))  # type: ignore[arg-type]
+    replace(station, eye=replace(station.eye, segmenter=network), archive=archive).serve(pressed(station))  # type: ignore[arg-type]
     assert len(network.shown) == 6 * len(VIEWS)
     before_each_shot = archive.in_memory[:6]
     assert max(before_each_shot) == (HELD_SHOTS - 1) * len(VIEWS)

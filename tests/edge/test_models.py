@@ -127,7 +127,7 @@ def test_a_model_that_passes_its_self_test_becomes_current_and_measures(goatdev,
     code, out, _ = goatdev("measure", "--side", SIDE, "--calibration", str(CALIBRATION), "--json")
     assert json.loads(out)["model"]["version"] == "2026.12.1"
     with open_station(config) as station:
-        assert station.segmenter.card.version == "2026.12.1"
+        assert station.eye.segmenter.card.version == "2026.12.1"
         assert read_serving(config.serving_path).warning == ""
 
 
@@ -415,7 +415,7 @@ def test_a_station_whose_model_is_damaged_starts_with_the_one_before_and_says_so
     else:
         shutil.rmtree(card.parent)
     with open_station(config) as station:
-        assert station.segmenter.card.version == "2"
+        assert station.eye.segmenter.card.version == "2"
     assert "this is not the model that should be current" in caplog.text
     told = read_serving(config.serving_path)
     assert told.model["version"] == "2"
@@ -443,7 +443,7 @@ def test_a_station_that_cannot_tell_its_model_starts_with_the_shipped_one_and_sa
     if pointer is not None:
         shelf.pointer.write_bytes(pointer)
     with open_station(config) as station:
-        assert station.segmenter.card.path == read_card(SHIPPED_MODEL).path
+        assert station.eye.segmenter.card.path == read_card(SHIPPED_MODEL).path
     assert "which model is current cannot be told" in caplog.text
     code, out, _ = goatdev("models", "list")
     assert code == 0
@@ -463,7 +463,7 @@ def test_a_model_named_in_the_configuration_wins_and_is_said(
     text = config_path.read_text().replace("[measure]", f'[measure]\nmodel = "{named}"')
     config_path.write_text(text)
     with open_station(load_config(config_path)) as station:
-        assert station.segmenter.card.version == "9"
+        assert station.eye.segmenter.card.version == "9"
     assert "in the configuration wins over these" in goatdev("models", "list")[1]
     assert "not used while the configuration names" in goatdev("models", "rollback")[1]
     read_card(named).path.unlink()

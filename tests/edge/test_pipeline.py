@@ -14,9 +14,9 @@ from edge.cameras.simulated import SimulatedCamera
 from edge.cameras.tended import TendedCamera
 from edge.config import Config, load_config
 from edge.errors import ConfigError, StoreError
+from edge.eye import Eye
 from edge.images import read_picture
 from edge.outbox import Outbox
-from edge.pipeline import examine
 from edge.records import Capture, Picture, Segmentation, Status, utc_now
 from edge.segment import Segmenter
 from edge.triggers import new_trigger
@@ -45,8 +45,8 @@ def test_a_press_becomes_numbers_pictures_and_an_outbox_entry(station: Station) 
         assert station.archive.read(image)
     assert kept.spread_ms is not None
     assert kept.revision is not None
-    assert kept.revision.model["sha256"] == station.segmenter.card.sha256
-    assert kept.revision.calibration["sha256"] == station.calibration.sha256
+    assert kept.revision.model["sha256"] == station.eye.segmenter.card.sha256
+    assert kept.revision.calibration["sha256"] == station.eye.calibration.sha256
     assert [entry.capture_id for entry in Outbox(station.store).due()] == [done.id]
 
 
@@ -72,8 +72,8 @@ def test_what_is_not_one_whole_goat_is_not_measured_and_says_so(
     station: Station, scene: str, code: str, reason: str
 ) -> None:
     picture = read_picture(SAMPLES / "captures" / "goat_1" / "side.jpg")
-    network = SeesAScene(station.segmenter, scene)
-    found = examine({"side": picture}, {}, network, station.calibration).revision  # type: ignore[arg-type]
+    network = SeesAScene(station.eye.segmenter, scene)
+    found = Eye(network, station.eye.calibration).examine({"side": picture}).revision  # type: ignore[arg-type]
     assert code in [advice.code for advice in found.advice]
     withers = next(one for one in found.measurements if one.trait == "withers_height_cm")
     assert (withers.value, withers.reason) == (None, reason)
@@ -82,7 +82,7 @@ def test_what_is_not_one_whole_goat_is_not_measured_and_says_so(
 def test_a_blurred_picture_is_named_and_measured_all_the_same(station: Station) -> None:
     picture = read_picture(SAMPLES / "captures" / "goat_1" / "side.jpg")
     soft = replace(picture, rgb=cv2.GaussianBlur(picture.rgb, (0, 0), 0.006 * picture.size[0]))
-    found = examine({"side": soft}, {}, station.segmenter, station.calibration, "es").revision
+    found = replace(station.eye, language="es").examine({"side": soft}).revision
     assert [(one.code, one.view) for one in found.advice] == [("blurred", "side")]
     assert "borrosa" in found.advice[0].text
     assert "blurred" in found.readings[0].warnings
