@@ -13,9 +13,9 @@ from dashboard.health import Check, all_checks, share_used, worst
 from dashboard.inputs import before_of, limit_of, trigger_sent
 from dashboard.queries import ask_again, capture_or_404, captures_page, goat_or_404, result_document
 from edge.document import measurements_document
+from edge.identity import checked_goat_id
 from edge.outbox import Outbox
 from edge.records import Capture, Status
-from edge.triggers import checked_goat_id
 
 api = Blueprint("api", __name__, url_prefix="/api/v1")
 watch = Blueprint("watch", __name__)

@@ -13,11 +13,10 @@ from dashboard.errors import Refusal
 from dashboard.images import images
 from dashboard.pages import pages
 from edge.config import Config
-from edge.errors import StoreError
+from edge.errors import InputRefused, StoreError
 from edge.outbox import Outbox
 from edge.records import Capture
 from edge.store import time_of
-from edge.triggers import TriggerRefused
 
 LARGEST_BODY_BYTES = 64 * 1024
 HTTP_WORDS = {
@@ -41,7 +40,7 @@ def create_app(config: Config) -> Flask:
     app.after_request(guard.add_headers)
     app.teardown_appcontext(context.close_store)
     app.register_error_handler(Refusal, refused)
-    app.register_error_handler(TriggerRefused, trigger_refused)
+    app.register_error_handler(InputRefused, input_refused)
     app.register_error_handler(StoreError, store_failed)
     app.register_error_handler(HTTPException, http_failed)
     app.context_processor(template_names)
@@ -74,7 +73,7 @@ def refused(error: Refusal) -> Response:
     return explain(error.status, error.message, error.hint)
 
 
-def trigger_refused(error: TriggerRefused) -> Response:
+def input_refused(error: InputRefused) -> Response:
     return explain(400, error.message, error.hint)
 
 

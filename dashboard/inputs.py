@@ -1,4 +1,4 @@
-"""What visitors send, checked; what a goat's or a request's id may be is said in edge.triggers."""
+"""What visitors send, checked; what a goat's id may be is said in edge.identity."""
 
 from __future__ import annotations
 

@@ -10,8 +10,9 @@ from werkzeug.wrappers import Response
 from dashboard.context import config, store
 from dashboard.inputs import before_of, limit_of
 from dashboard.queries import UNFINISHED, ask_again, capture_or_404, captures_page, goat_or_404
+from edge.identity import checked_goat_id
 from edge.records import Capture, Trigger
-from edge.triggers import checked_goat_id, new_trigger
+from edge.triggers import new_trigger
 
 pages = Blueprint("pages", __name__)
 

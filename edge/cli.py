@@ -29,6 +29,7 @@ from edge.document import capture_document, revision_document
 from edge.durable import make_folder, write_durably
 from edge.errors import MeasureError, StageError, StationError
 from edge.geometry import landmarks
+from edge.identity import checked_goat_id
 from edge.images import encode_mask, read_picture
 from edge.models import load_model
 from edge.pipeline import examine
@@ -37,7 +38,7 @@ from edge.segment import Segmenter
 from edge.shelf import title
 from edge.store import Store
 from edge.table import captures_table, measurements_table
-from edge.triggers import checked_goat_id, new_trigger
+from edge.triggers import new_trigger
 
 WAIT_S = 60.0
 SERVICES = {"dashboard": "dashboard", "sync": "cloud_sync"}

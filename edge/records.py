@@ -108,6 +108,19 @@ class Advice:
 
 
 @dataclass(frozen=True, slots=True)
+class Weight:
+    """What a goat weighed.
+
+    source  "scale" or "typed"
+    raw     the scale's line exactly as it came, or what was typed
+    """
+
+    kg: float
+    source: str
+    raw: str
+
+
+@dataclass(frozen=True, slots=True)
 class Trigger:
     """A request to measure. The id makes a repeated press harmless."""
 
