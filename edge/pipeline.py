@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from edge.advice import advise, translated
@@ -52,8 +52,12 @@ def take_capture(
     calibration: Calibration,
     store: Store,
     language: str = "en",
+    label: Callable[[Capture], Capture] = lambda capture: capture,
 ) -> Capture:
-    """Turn one press into one stored capture, whatever happens on the way."""
+    """Turn one press into one stored capture, whatever happens on the way.
+
+    label  adds the goat and the weight that were read at the press
+    """
     capture = store.begin(capture)
     try:
         capture, missing = with_burst(capture, rig, archive)  # evidence before opinion
@@ -61,6 +65,7 @@ def take_capture(
         capture = with_examination(capture, shots, segmenter, calibration, language)
     except StageError as error:
         capture = capture.failed(error.message, error.hint)  # keeps what it already has
+    capture = label(capture)
     store.close_capture(capture)
     return capture
 

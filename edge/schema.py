@@ -115,6 +115,18 @@ DROP TABLE images;
 ALTER TABLE images_of_bursts RENAME TO images;
 """
 
+NAMES_AND_WEIGHTS = """
+ALTER TABLE captures ADD COLUMN goat_source TEXT CHECK (goat_source IN ('typed', 'press', 'reader', 'later'));
+
+ALTER TABLE captures ADD COLUMN goat_note TEXT;
+
+ALTER TABLE captures ADD COLUMN weight_kg REAL CHECK (weight_kg > 0);
+
+ALTER TABLE captures ADD COLUMN weight_source TEXT CHECK (weight_source IN ('typed', 'scale'));
+
+ALTER TABLE captures ADD COLUMN weight_raw TEXT;
+"""
+
 
 @migrations()
 def first_tables(db: Database) -> None:
@@ -126,6 +138,12 @@ def first_tables(db: Database) -> None:
 def bursts(db: Database) -> None:
     """Several shots of one press: each image knows its shot, each capture how long its burst took."""
     run(db, BURSTS)
+
+
+@migrations()
+def names_and_weights(db: Database) -> None:
+    """Who named the goat, and what it weighed."""
+    run(db, NAMES_AND_WEIGHTS)
 
 
 def run(db: Database, statements: str) -> None:

@@ -7,13 +7,18 @@ import uuid
 
 from edge.errors import InputRefused
 from edge.identity import checked_goat_id
-from edge.records import Trigger, utc_now
+from edge.records import Trigger, Weight, utc_now
 
 TRIGGER_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
 
-def new_trigger(source: str, goat_id: str | None = None, trigger_id: str | None = None) -> Trigger:
+def new_trigger(
+    source: str,
+    goat_id: str | None = None,
+    trigger_id: str | None = None,
+    weight: Weight | None = None,
+) -> Trigger:
     """A press that happens now. Raises InputRefused for an id that no goat or request can have."""
     if trigger_id is not None and not TRIGGER_ID.fullmatch(trigger_id):
         raise InputRefused("not a request id", "1 to 64 letters, digits and ._:-")
-    return Trigger(trigger_id or str(uuid.uuid4()), source, utc_now(), checked_goat_id(goat_id))
+    return Trigger(trigger_id or str(uuid.uuid4()), source, utc_now(), checked_goat_id(goat_id), weight)

@@ -17,7 +17,8 @@ EDGE_MAY_IMPORT = {
     "errors": set(),
     "records": set(),
     "durable": set(),
-    "config": {"errors", "records"},
+    "sources": {"errors"},
+    "config": {"errors", "records", "sources"},
     "locks": {"durable", "errors"},
     "images": {"errors", "records"},
     "advice": {"records"},
@@ -26,6 +27,10 @@ EDGE_MAY_IMPORT = {
     "identity": {"errors"},
     "weights": {"errors", "records"},
     "triggers": {"errors", "identity", "records"},
+    "joining": {"records", "weights"},
+    "devices": {"errors", "records"},
+    "heard": {"advice", "config", "devices", "errors", "identity", "joining", "records", "weights"},
+    "serial_lines": {"sources"},
     "schema": set(),
     "archive": {"durable", "errors", "images", "records"},
     "board": {"config", "errors", "records"},
@@ -76,6 +81,7 @@ ASSEMBLY = {"pipeline", "app", "demo", "cli", "cli_calibrate", "cli_models"}
 
 # What loads the network or opens the cameras, which is the station's alone.
 HEAVY = {
+    "serial_lines",
     "segment",
     "cameras",
     "pipeline",
@@ -98,6 +104,7 @@ DOORS = {
     "sqlite_utils": {"edge/store.py", "edge/schema.py"},
     "waitress": {"dashboard/__main__.py"},
     "picamera2": {"edge/cameras/picamera.py"},
+    "serial": {"edge/serial_lines.py"},
     "paho": {"edge/triggers.py"},
     "boto3": {"cloud_sync/s3.py"},
     "psycopg": {"cloud_sync/postgres.py"},
