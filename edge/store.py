@@ -180,11 +180,10 @@ class Store:
         with self.transaction():
             capture = self.capture(capture_id)
             labelled = change(capture)
-            if capture.is_unfinished or labelled == capture:
-                return capture
-            self.db.execute(LABEL, label_row(labelled))
-            self.db.execute(INSERT_OUTBOX, outbox_row(labelled))
-        return labelled
+            if not capture.is_unfinished and labelled != capture:
+                self.db.execute(LABEL, label_row(labelled))
+                self.db.execute(INSERT_OUTBOX, outbox_row(labelled))
+        return self.capture(capture_id)
 
     # What the station does with it.
 
