@@ -47,6 +47,8 @@ def create_app(config: Config) -> Flask:
     app.template_filter("cm")(words.cm)
     app.template_filter("ratio")(words.ratio)
     app.template_filter("percent")(words.percent)
+    app.template_filter("weight")(words.weight)
+    app.template_filter("divided")(words.divided)
     app.template_filter("local")(words.local_time)
     return app
 
@@ -57,9 +59,10 @@ def template_names() -> dict[str, Any]:
         "station_id": context.config().station.id,
         "station_alive": context.station_is_alive(),
         "max_age_s": context.config().station.max_age_s,
+        "tag_read": context.tag_read(),
+        "weight_unit": context.config().scale.typed_unit,
         "words": words,
         "image_url": queries.image_url,
-        "unfinished_statuses": queries.UNFINISHED,
         "sync_state_of": sync_state_of,
         "time_of": time_of,
     }

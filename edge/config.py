@@ -202,6 +202,11 @@ class ScaleConfig:
             "0 to 60 seconds",
         )
 
+    @property
+    def typed_unit(self) -> str:
+        """In which unit people think here, "lb" or "kg"."""
+        return "kg" if self.unit in ("kg", "g") else "lb"
+
 
 SCALE_UNITS = ("lb", "kg", "g")
 BOARD_LIMITS = (
