@@ -101,7 +101,10 @@ def device_check(device: Device) -> Check:
     if device.lost:
         return Check(device.name, "warn", device.lost, f"check its cable, and [{device.name}] source")
     if device.refused:
-        return Check(device.name, "warn", f"its last line was refused: {device.refused}")
+        hint = (
+            f"if it stays so, check what stands behind the port in [{device.name}] source: baud, bits, parity"
+        )
+        return Check(device.name, "warn", f"its last line was refused: {device.refused}", hint)
     when = f", last heard {local_time(datetime.fromisoformat(device.said_at))}" if device.said_at else ""
     return Check(device.name, "ok", f"listened to{when}")
 
