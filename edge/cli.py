@@ -236,7 +236,7 @@ def captures_command(options: argparse.Namespace) -> int:
     """List what was captured, newest first."""
     config = load_config(find_config(options.config))
     with Store(config.database_path) as store:
-        captures = store.captures(limit=options.limit, goat_id=options.goat)
+        captures = store.captures(limit=options.limit, goat_id=checked_goat_id(options.goat))
     if options.json:
         say([capture_document(capture) for capture in captures])
     else:

@@ -14,6 +14,7 @@ from edge.errors import InputRefused
 from edge.identity import read_tag
 from edge.joining import TagRead, Weighing, Window, tags_of, weight_of
 from edge.records import Capture, utc_now
+from edge.sources import LONGEST_LINE_BYTES
 from edge.weights import read_scale
 
 # Ten readings a second for longer than any window.
@@ -42,6 +43,8 @@ class Heard:
             return
         at = at or utc_now()
         try:
+            if len(line) > LONGEST_LINE_BYTES:
+                raise InputRefused(f"a line of {len(line)} bytes is noise", "send one line at a time")
             if device == "reader":
                 self.hear_tag(TagRead(read_tag(line), at))
             else:

@@ -11,10 +11,8 @@ from threading import Event, Thread
 
 import serial
 
-from edge.sources import SerialPort
+from edge.sources import LONGEST_LINE_BYTES, SerialPort
 
-# A line of a reader or a scale is far shorter; what is longer is noise.
-LONGEST_LINE_BYTES = 200
 LINE_END = re.compile(rb"[\r\n\x03]")
 END_OF_ANSWER = b"\x03"
 

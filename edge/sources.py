@@ -7,6 +7,9 @@ from urllib.parse import parse_qsl
 
 from edge.errors import ConfigError
 
+# A line of a reader or a scale is far shorter; what is longer is noise.
+LONGEST_LINE_BYTES = 200
+
 EXAMPLE = 'for example "serial:/dev/ttyUSB0?baud=9600" or "mqtt:barn/reader"'
 BAUDS = (300, 600, 1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)
 # What may stand behind the question mark, the usual value first.

@@ -55,8 +55,10 @@ def background(work: Callable[[], None]) -> Iterator[None]:
 def served(config: Config) -> Iterator[str]:
     server = make_server("127.0.0.1", 0, create_app(config), threaded=True)
     with background(server.serve_forever):
-        yield f"http://127.0.0.1:{server.port}"
-        server.shutdown()
+        try:
+            yield f"http://127.0.0.1:{server.port}"
+        finally:
+            server.shutdown()
     server.server_close()
 
 
@@ -77,8 +79,10 @@ def playing_station(config: Config) -> Iterator[None]:
         barn.store.close()
 
     with background(serve):
-        yield
-        stop.set()
+        try:
+            yield
+        finally:
+            stop.set()
 
 
 @pytest.fixture

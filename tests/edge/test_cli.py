@@ -188,7 +188,8 @@ def test_a_press_takes_the_goat_and_its_weight(capsys, config_path: Path) -> Non
     assert capture.weight == Weight(pytest.approx(55.111, abs=1e-3), "typed", "121.5 lb")
     assert pressed(config_path, "--weight-kg", "50").weight == Weight(50.0, "typed", "50 kg")
     assert pressed(config_path).weight is None
-    code, out, _ = run(capsys, "captures", "--config", str(config_path))
+    by_tag = ("captures", "--goat", "0982000001088420", "--config", str(config_path))
+    code, out, _ = run(capsys, *by_tag)
     assert code == 0
     assert "982000001088420    55.1 kg" in out
 

@@ -112,6 +112,13 @@ def test_what_cannot_be_understood_is_told_and_changes_nothing(heard: Heard) -> 
     assert told(heard)["reader"].lost == "/dev/ttyUSB0 is not there"
 
 
+def test_a_message_that_is_far_too_long_is_noise(heard: Heard) -> None:
+    heard.hear("reader", b" " * 1_000_000 + HEIDI.encode())
+    heard.hear("scale", b"ST,GS,+" + b"9" * 1_000_000 + b"lb")
+    assert (heard.join(pressed()).goat_id, heard.join(pressed()).weight) == (None, None)
+    assert "is noise" in told(heard)["reader"].refused
+
+
 @pytest.mark.parametrize("line", [b"", b"\r\n", b"\x00\x02\x03 "])
 def test_an_empty_line_is_not_a_complaint(heard: Heard, line: bytes) -> None:
     heard.hear("reader", line)

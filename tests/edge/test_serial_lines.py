@@ -12,8 +12,8 @@ from queue import Empty, Queue
 import pytest
 
 from edge.errors import ConfigError
-from edge.serial_lines import LONGEST_LINE_BYTES, listening
-from edge.sources import SerialPort, Topic, read_source
+from edge.serial_lines import listening
+from edge.sources import LONGEST_LINE_BYTES, SerialPort, Topic, read_source
 
 PATIENCE_S = 20.0
 
