@@ -17,7 +17,7 @@ from edge.records import Capture, utc_now
 from edge.sources import LONGEST_LINE_BYTES
 from edge.weights import read_scale
 
-# Ten readings a second for longer than any window.
+# Ten weights a second for longer than any window; of a tag the newest reads are what matters.
 KEPT = 2000
 EMPTY = b"\x00\x02\x03\r\n\t "
 

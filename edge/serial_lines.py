@@ -57,15 +57,17 @@ def listen(port: SerialPort, on_line: OnLine, on_state: OnState, ask: bytes, sto
     """Read the port, and open it again whenever it is gone."""
     try:
         while not stop.is_set():
+            why = "is not a serial port"
             try:
                 with open_port(port) as opened:
+                    why = "went away"
                     on_state("")
                     if ask:
                         hand_on_answers(opened, ask, on_line, stop)
                     else:
                         hand_on_lines(opened, on_line, stop)
             except (OSError, termios.error) as error:  # a SerialException is an OSError
-                on_state(reason_of(port, error))
+                on_state(f"{port.path} {REASONS.get(getattr(error, 'errno', None) or 0, why)}")
                 stop.wait(RETRY_S)
     finally:
         if not stop.is_set():
@@ -112,9 +114,3 @@ def hand_on_answers(opened: serial.Serial, ask: bytes, on_line: OnLine, stop: Ev
 def read_some(opened: serial.Serial) -> bytes:
     """What has come, or after a pause nothing."""
     return bytes(opened.read(min(max(1, opened.in_waiting), LONGEST_LINE_BYTES)))
-
-
-def reason_of(port: SerialPort, error: OSError | termios.error) -> str:
-    """Why a port cannot be read, in few words."""
-    number = getattr(error, "errno", None) or 0
-    return f"{port.path} {REASONS.get(number, 'went away')}"
