@@ -10,12 +10,12 @@ from flask import Blueprint, Response, request, url_for
 
 from dashboard.context import config, station_is_alive, store
 from dashboard.health import Check, all_checks, share_used, worst
-from dashboard.inputs import before_of, limit_of, trigger_sent
-from dashboard.queries import ask_again, capture_or_404, captures_page, goat_or_404, result_document
+from dashboard.inputs import before_of, label_sent, limit_of, trigger_sent
+from dashboard.queries import ask_again, capture_or_404, captures_page, goat_or_404, label, result_document
 from edge.document import measurements_document
+from edge.identity import checked_goat_id
 from edge.outbox import Outbox
 from edge.records import Capture, Status
-from edge.triggers import checked_goat_id
 
 api = Blueprint("api", __name__, url_prefix="/api/v1")
 watch = Blueprint("watch", __name__)
@@ -27,6 +27,12 @@ Answer = tuple[dict[str, Any], int]
 def press() -> Answer:
     """Press the button."""
     return accepted(store().press(trigger_sent(), config().station.id))
+
+
+@api.post("/captures/<capture_id>")
+def label_capture(capture_id: str) -> dict[str, Any]:
+    """Say later which goat it was or what it weighed, without measuring again."""
+    return result_document(store(), label(store(), capture_id, label_sent()))
 
 
 @api.post("/process/<capture_id>")

@@ -13,11 +13,10 @@ from dashboard.errors import Refusal
 from dashboard.images import images
 from dashboard.pages import pages
 from edge.config import Config
-from edge.errors import StoreError
+from edge.errors import InputRefused, StoreError
 from edge.outbox import Outbox
 from edge.records import Capture
 from edge.store import time_of
-from edge.triggers import TriggerRefused
 
 LARGEST_BODY_BYTES = 64 * 1024
 HTTP_WORDS = {
@@ -41,13 +40,15 @@ def create_app(config: Config) -> Flask:
     app.after_request(guard.add_headers)
     app.teardown_appcontext(context.close_store)
     app.register_error_handler(Refusal, refused)
-    app.register_error_handler(TriggerRefused, trigger_refused)
+    app.register_error_handler(InputRefused, input_refused)
     app.register_error_handler(StoreError, store_failed)
     app.register_error_handler(HTTPException, http_failed)
     app.context_processor(template_names)
     app.template_filter("cm")(words.cm)
     app.template_filter("ratio")(words.ratio)
     app.template_filter("percent")(words.percent)
+    app.template_filter("weight")(words.weight)
+    app.template_filter("divided")(words.divided)
     app.template_filter("local")(words.local_time)
     return app
 
@@ -58,9 +59,10 @@ def template_names() -> dict[str, Any]:
         "station_id": context.config().station.id,
         "station_alive": context.station_is_alive(),
         "max_age_s": context.config().station.max_age_s,
+        "tag_read": context.tag_read(),
+        "weight_unit": context.config().scale.typed_unit,
         "words": words,
         "image_url": queries.image_url,
-        "unfinished_statuses": queries.UNFINISHED,
         "sync_state_of": sync_state_of,
         "time_of": time_of,
     }
@@ -74,7 +76,7 @@ def refused(error: Refusal) -> Response:
     return explain(error.status, error.message, error.hint)
 
 
-def trigger_refused(error: TriggerRefused) -> Response:
+def input_refused(error: InputRefused) -> Response:
     return explain(400, error.message, error.hint)
 
 

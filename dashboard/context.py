@@ -6,6 +6,7 @@ from flask import current_app, g
 
 from edge.archive import Archive
 from edge.config import Config
+from edge.devices import Device, read_devices
 from edge.locks import is_held
 from edge.store import Store
 
@@ -36,3 +37,17 @@ def archive() -> Archive:
 
 def station_is_alive() -> bool:
     return is_held(config().station_lock)
+
+
+def devices() -> dict[str, Device]:
+    """How the tag reader and the scale that the station has are doing; empty while it does not run."""
+    if not station_is_alive():
+        return {}
+    told = read_devices(config().devices_path)
+    return {name: told.get(name, Device(name)) for name in config().devices()}
+
+
+def tag_read() -> str:
+    """The tag that the reader saw last, while it may still name a goat."""
+    reader = devices().get("reader")
+    return reader.says(config().reader.max_age_s) if reader else ""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
-from dashboard.context import config, station_is_alive, store
+from dashboard.context import config, devices, station_is_alive, store
 from dashboard.words import local_time
+from edge.devices import Device
 from edge.errors import StoreError
 from edge.outbox import Outbox
 from edge.records import Capture, Status
@@ -35,6 +37,7 @@ def all_checks() -> list[Check]:
         *database_checks(),
         station_check(station_is_alive()),
         model_check(read_serving(config().serving_path) if station_is_alive() else None),
+        *(device_check(device) for device in devices().values()),
         disk_check(share_used(config().data_dir)),
     ]
 
@@ -91,6 +94,19 @@ def model_check(serving: Serving | None) -> Check:
     if serving.warning:
         return Check("model", "warn", f"{serving.title} stands in: {serving.warning}", serving.hint)
     return Check("model", "ok", serving.title)
+
+
+def device_check(device: Device) -> Check:
+    """The tag reader or the scale."""
+    if device.lost:
+        return Check(device.name, "warn", device.lost, f"check its cable, and [{device.name}] source")
+    if device.refused:
+        hint = (
+            f"if it stays so, check what stands behind the port in [{device.name}] source: baud, bits, parity"
+        )
+        return Check(device.name, "warn", f"its last line was refused: {device.refused}", hint)
+    when = f", last heard {local_time(datetime.fromisoformat(device.said_at))}" if device.said_at else ""
+    return Check(device.name, "ok", f"listened to{when}")
 
 
 def disk_check(used: float) -> Check:

@@ -1,38 +1,82 @@
-"""What visitors send, checked; what a goat's or a request's id may be is said in edge.triggers."""
+"""What visitors send, checked; what a goat's id may be is said in edge.identity."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, replace
 from typing import Any
 
 from flask import request
 
 from dashboard.errors import Refusal
-from edge.records import Trigger
+from edge.identity import checked_goat_id
+from edge.records import Capture, Trigger, Weight
 from edge.triggers import new_trigger
+from edge.weights import typed_weight
 
 CAPTURE_ID = re.compile(r"\d{8}T\d{9}Z_[a-zA-Z0-9-]{1,32}", re.ASCII)
 LONGEST_PAGE = 200
+LABELS = ("goat_id", "weight_lb", "weight_kg")
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """Whose a capture is and what it weighed; None for what was not said."""
+
+    goat_id: str | None
+    weight: Weight | None
+
+    def on(self, capture: Capture) -> Capture:
+        """The capture with what was said of it later."""
+        named = capture.named(self.goat_id, "later") if self.goat_id else capture
+        return replace(named, weight=self.weight) if self.weight else named
 
 
 def trigger_sent() -> Trigger:
     """The press that a program sent. The same Idempotency-Key, or request_id, means the same press."""
-    body = press_body()
+    body = body_sent(*LABELS, "request_id")
     request_id = request.headers.get("Idempotency-Key", body.get("request_id"))
-    return new_trigger("dashboard", body.get("goat_id"), request_id)
+    return new_trigger("dashboard", body.get("goat_id"), request_id, weight_in(body))
 
 
-def press_body() -> dict[str, Any]:
-    """The JSON of a press; no body at all is a press without a goat."""
+def label_sent() -> Label:
+    """Whose a capture is and what it weighed, as a program sent it."""
+    body = body_sent(*LABELS)
+    return Label(checked_goat_id(body.get("goat_id")), weight_in(body))
+
+
+def label_typed() -> Label:
+    """The same from a form."""
+    return Label(checked_goat_id(request.form.get("goat_id")), weight_in_form())
+
+
+def weight_in_form() -> Weight | None:
+    return typed_weight(request.form.get("weight"), request.form.get("weight_unit", "lb"))
+
+
+def weight_in(body: dict[str, Any]) -> Weight | None:
+    given = {unit: body[f"weight_{unit}"] for unit in ("lb", "kg") if body.get(f"weight_{unit}") is not None}
+    if len(given) > 1:
+        raise Refusal(400, "the weight is given twice", "write weight_lb or weight_kg, not both")
+    for unit, value in given.items():
+        return typed_weight(str(value), unit)
+    return None
+
+
+def body_sent(*known: str) -> dict[str, Any]:
+    """A JSON object with these keys and no others; no body at all is an empty one."""
     if not request.get_data():
         return {}
     body = request.get_json(force=True, silent=True)
     if not isinstance(body, dict):
         raise Refusal(400, "the body is not a JSON object", 'for example {"goat_id": "1234"}, or nothing')
     for key, value in body.items():
-        if key not in ("goat_id", "request_id"):
-            raise Refusal(400, f"{key}: unknown key", "known: goat_id, request_id")
-        if not isinstance(value, str | None):
+        if key not in known:
+            raise Refusal(400, f"{key}: unknown key", f"known: {', '.join(known)}")
+        if key.startswith("weight_"):
+            if isinstance(value, bool) or not isinstance(value, int | float | str | None):
+                raise Refusal(400, f"{key} is not a number", f'for example {{"{key}": 55.5}}')
+        elif not isinstance(value, str | None):
             raise Refusal(400, f"{key} is not text", f'write it in quotes: {{"{key}": "1234"}}')
     return body
 

@@ -8,10 +8,10 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from dashboard.context import config, store
-from dashboard.inputs import before_of, limit_of
-from dashboard.queries import UNFINISHED, ask_again, capture_or_404, captures_page, goat_or_404
+from dashboard.inputs import before_of, label_typed, limit_of, weight_in_form
+from dashboard.queries import ask_again, capture_or_404, captures_page, goat_or_404, label
 from edge.records import Capture, Trigger
-from edge.triggers import checked_goat_id, new_trigger
+from edge.triggers import new_trigger
 
 pages = Blueprint("pages", __name__)
 
@@ -30,11 +30,11 @@ def measure() -> str:
 @pages.post("/captures")
 def press() -> Response:
     """The button as a plain form. A double tap gives one capture."""
-    goat_id = request.form.get("goat_id")
-    capture = pressed(new_trigger("dashboard", goat_id, request.form.get("request_id")))
-    if capture.status not in UNFINISHED:
+    goat_id, weight = request.form.get("goat_id"), weight_in_form()
+    capture = pressed(new_trigger("dashboard", goat_id, request.form.get("request_id"), weight))
+    if not capture.is_unfinished:
         # Not a double tap: the browser went back to an old form.
-        capture = pressed(new_trigger("dashboard", goat_id))
+        capture = pressed(new_trigger("dashboard", goat_id, weight=weight))
     return redirect(url_for(".capture", capture_id=capture.id), 303)
 
 
@@ -45,7 +45,7 @@ def pressed(trigger: Trigger) -> Capture:
 @pages.get("/captures/<capture_id>")
 def capture(capture_id: str) -> str:
     found = capture_or_404(store(), capture_id)
-    return render_template("capture.html", capture=found, unfinished=found.status in UNFINISHED)
+    return render_template("capture.html", capture=found, unfinished=found.is_unfinished)
 
 
 @pages.get("/captures/<capture_id>/fragment")
@@ -54,9 +54,20 @@ def fragment(capture_id: str) -> str:
     return render_template("_result.html", capture=capture_or_404(store(), capture_id))
 
 
+@pages.post("/captures/<capture_id>/label")
+def label_capture(capture_id: str) -> Response:
+    """Say later which goat it was or what it weighed."""
+    label(store(), capture_id, label_typed())
+    return redirect(url_for(".capture", capture_id=capture_id), 303)
+
+
 @pages.post("/captures/<capture_id>/process")
 def process(capture_id: str) -> Response:
-    ask_again(store(), capture_id, checked_goat_id(request.form.get("goat_id")))
+    """Measure the stored pictures again, with what the form says of the goat."""
+    said = label_typed()
+    if said.weight is not None:
+        label(store(), capture_id, said)
+    ask_again(store(), capture_id, said.goat_id)
     return redirect(url_for(".capture", capture_id=capture_id), 303)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from flask import url_for
 
 from dashboard.errors import Refusal
+from dashboard.inputs import Label
 from edge.document import capture_document
 from edge.outbox import Outbox
 from edge.records import Capture, Status, StoredImage
@@ -19,8 +20,6 @@ WHERE capture_id = ? AND sha256 = ?
 ORDER BY shot
 LIMIT 1
 """
-
-UNFINISHED = (Status.QUEUED, Status.PROCESSING)
 
 
 def capture_or_404(store: Store, capture_id: str) -> Capture:
@@ -49,11 +48,22 @@ def goat_or_404(store: Store, goat_id: str) -> dict[str, Any]:
 def ask_again(store: Store, capture_id: str, goat_id: str | None) -> Capture:
     """Queue the stored pictures of a closed capture for a new revision."""
     capture = capture_or_404(store, capture_id)
-    if capture.status in UNFINISHED:
+    if capture.is_unfinished:
         raise Refusal(409, f"this capture is {capture.status}", "wait for its result")
     if capture.status is Status.MISSED or not capture.images_of("raw"):
         raise Refusal(409, "this capture has no pictures", "take a new one")
     return store.ask_again(capture_id, goat_id)
+
+
+def label(store: Store, capture_id: str, said: Label) -> Capture:
+    """Say later whose a capture is or what it weighed; its measurements stay as they are."""
+    if said.goat_id is None and said.weight is None:
+        raise Refusal(400, "neither a goat nor a weight is given", "write at least one of them")
+    capture_or_404(store, capture_id)
+    labelled = store.label(capture_id, said.on)
+    if labelled.is_unfinished:
+        raise Refusal(409, f"this capture is {labelled.status}", "wait for its result")
+    return labelled
 
 
 def result_document(store: Store, capture: Capture) -> dict[str, Any]:

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from edge.records import ALL_TRAITS, TRAITS, Capture, Measurement, Revision, Status, StoredImage, Trait
+from edge.records import (
+    ALL_TRAITS,
+    TRAITS,
+    Capture,
+    Measurement,
+    Revision,
+    Status,
+    StoredImage,
+    Trait,
+    Weight,
+)
+from edge.weights import KG
 
 # Read at three metres: heights first, then widths.
 KEY_TRAITS = {
@@ -18,6 +30,13 @@ KEY_TRAITS = {
 }
 SYNC_WORDS = {"due": "waiting", "delivered": "delivered", "parked": "refused"}
 SOURCE_WORDS = {"dashboard": "this dashboard", "command": "the command line", "mqtt": "the button"}
+GOAT_SOURCE_WORDS = {
+    "typed": "typed with the press",
+    "press": "sent with the press",
+    "reader": "the tag reader",
+    "later": "said later",
+}
+WEIGHT_SOURCE_WORDS = {"scale": "scale", "typed": "typed"}
 NOT_MEASURED = "—"
 
 
@@ -131,6 +150,28 @@ def ratio(value: float | None) -> str:
 
 def percent(share: float) -> str:
     return f"{share:.0%}".replace("%", " %")
+
+
+def weight(one: Weight) -> str:
+    """What a goat weighed, in both units."""
+    return f"{one.kg:.1f} kg ({one.kg / KG['lb']:.1f} lb), {WEIGHT_SOURCE_WORDS[one.source]}"
+
+
+def divided(goat_id: str) -> str:
+    """An electronic id as it is printed and read aloud, country and number apart."""
+    return f"{goat_id[:3]} {goat_id[3:]}" if re.fullmatch(r"[0-9]{15}", goat_id) else goat_id
+
+
+def label_key(capture: Capture | None) -> str:
+    """What an open page compares to see that goat or weight were said since; measure.js writes it the same way."""
+    if capture is None:
+        return ""
+    kg = f"{round(capture.weight.kg, 3):g}" if capture.weight else ""
+    return "|".join((capture.goat_id or "", kg, capture.goat_note or ""))
+
+
+def goat_source_words(source: str | None) -> str:
+    return GOAT_SOURCE_WORDS.get(source or "", "not known")
 
 
 def local_time(at: datetime) -> str:

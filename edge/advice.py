@@ -101,6 +101,10 @@ CATALOGUE: Mapping[str, Mapping[str, str]] = {
         "es": "Las fotos de arriba y de frente no dan el mismo ancho. Pulse otra vez; si sigue igual, calibre de nuevo "
         "las dos cámaras.",
     },
+    "two_tags": {
+        "en": "Two tags were read at this press: {tags}. Write on its page which goat it was.",
+        "es": "Se leyeron dos aretes al pulsar: {tags}. Escriba en su página cuál cabra era.",
+    },
     "no_picture": {
         "en": "There is no {view} picture: {why}. Check that camera and its cable and press again.",
         "es": "No hay foto {view}: {why}. Revise esa cámara y su cable y pulse otra vez.",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from threading import Event
 
 from edge import pipeline
@@ -14,14 +15,18 @@ from edge.archive import Archive
 from edge.calibration import read_calibration
 from edge.cameras import Rig, open_rig
 from edge.config import Config
+from edge.devices import Devices
 from edge.errors import StoreError
 from edge.eye import Eye
+from edge.heard import Heard
 from edge.locks import held
 from edge.models import load_model
 from edge.records import Capture, utc_now
 from edge.remote import open_remote
 from edge.segment import Segmenter
+from edge.serial_lines import listening
 from edge.shelf import title, write_serving
+from edge.sources import SerialPort
 from edge.store import Store
 
 log = logging.getLogger("goatdev.station")
@@ -39,6 +44,7 @@ class Station:
     archive: Archive
     rig: Rig
     eye: Eye
+    heard: Heard
 
     def serve(self, capture: Capture) -> Capture:
         """Do what a waiting row asks for: measure, measure again, or say that it came too late."""
@@ -49,7 +55,9 @@ class Station:
             done = capture.missed("the press was older than the station may serve", hint)
             self.store.close_capture(done)
         else:
-            done = pipeline.take_capture(capture, self.rig, self.archive, self.eye, self.store)
+            done = pipeline.take_capture(
+                capture, self.rig, self.archive, self.eye, self.store, self.heard.join
+            )
         log.info("%s %s%s", done.id, done.status, f": {done.failure}" if done.failure else "")
         return done
 
@@ -57,6 +65,15 @@ class Station:
     def model(self) -> str:
         """What it measures with, in words."""
         return title(self.eye.segmenter.card.as_document())
+
+    def label_late(self, capture: Capture) -> Capture:
+        """A tag or weight that came shortly after the press still belongs to it."""
+        known = self.store.capture(capture.id)
+        if self.heard.join(known) == known:
+            return known
+        labelled = self.store.label(capture.id, self.heard.join)
+        log.info("%s is now %s", capture.id, labelled.goat_id or "nobody's")
+        return labelled
 
     def is_stale(self, capture: Capture) -> bool:
         return utc_now() - capture.trigger.requested_at > timedelta(seconds=self.config.station.max_age_s)
@@ -75,9 +92,24 @@ def open_station(config: Config) -> Iterator[Station]:
         eye = Eye(open_model(config), read_calibration(config.calibration_path), config.station.language)
         rig = open_rig(config.cameras, config.folder)
         try:
-            yield Station(config, store, archive, rig, eye)
+            with listening_to_devices(config) as heard:
+                yield Station(config, store, archive, rig, eye, heard)
         finally:
             rig.close()
+
+
+@contextmanager
+def listening_to_devices(config: Config) -> Iterator[Heard]:
+    """What reader and scale say on serial ports, for as long as the block lasts; the broker brings the others'."""
+    devices = Devices(config.devices_path, config.devices())
+    heard = Heard(config.reader, config.scale, devices, config.station.language)
+    with ExitStack() as ports:
+        for name, source in config.devices().items():
+            if isinstance(source, SerialPort):
+                ask = config.scale.ask if name == "scale" else ""
+                on_line, on_state = partial(heard.hear, name), partial(devices.reached, name)
+                ports.enter_context(listening(source, on_line, on_state, ask))
+        yield heard
 
 
 def open_model(config: Config) -> Segmenter:
@@ -108,15 +140,21 @@ def close_interrupted(store: Store, archive: Archive) -> None:
 
 def run_station(config: Config, stop: Event, on_capture: Callable[[Capture], None] | None = None) -> None:
     """Serve presses until told to stop."""
-    with open_station(config) as station, open_remote(config, station.store, station.model) as remote:
+    latest: Capture | None = None
+    with (
+        open_station(config) as station,
+        open_remote(config, station.store, station.heard, station.model) as remote,
+    ):
         log.info("station %s is ready", config.station.id)
         while not stop.is_set():
+            if latest is not None and station.heard.still_comes(latest):
+                station.label_late(latest)
             capture = station.store.next_queued()
             if capture is None:
                 stop.wait(POLL_S)
                 continue
             remote.begins(capture)
-            done = station.serve(capture)
-            remote.ends(done)
+            latest = station.serve(capture)
+            remote.ends(latest)
             if on_capture is not None:
-                on_capture(done)
+                on_capture(latest)

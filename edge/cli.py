@@ -30,14 +30,16 @@ from edge.durable import make_folder, write_durably
 from edge.errors import MeasureError, StageError, StationError
 from edge.eye import Eye
 from edge.geometry import landmarks
+from edge.identity import checked_goat_id
 from edge.images import encode_mask, read_picture
 from edge.models import load_model
-from edge.records import VIEWS, Capture, Picture, Revision, Segmentation, Status
+from edge.records import VIEWS, Capture, Picture, Revision, Segmentation, Status, Weight
 from edge.segment import Segmenter
 from edge.shelf import title
 from edge.store import Store
-from edge.table import captures_table, measurements_table
-from edge.triggers import checked_goat_id, new_trigger
+from edge.table import capture_title, captures_table, measurements_table
+from edge.triggers import new_trigger
+from edge.weights import typed_weight
 
 WAIT_S = 60.0
 SERVICES = {"dashboard": "dashboard", "sync": "cloud_sync"}
@@ -66,7 +68,7 @@ def measure_command(options: argparse.Namespace) -> int:
     files = {view: Path(getattr(options, view)) for view in VIEWS if getattr(options, view)}
     if not files:
         parser().error("name at least one picture: --side F, --top F or --front F")
-    checked_goat_id(options.goat)
+    goat_id = checked_goat_id(options.goat)
     calibration = read_calibration(Path(options.calibration))
     segmenter = chosen_model(options)
     pictures = {view: read_picture(path) for view, path in files.items()}
@@ -77,7 +79,7 @@ def measure_command(options: argparse.Namespace) -> int:
     if options.annotated:
         save_annotated(Path(options.annotated), found.annotated)
     if options.json:
-        say({**revision_document(None, found.revision), "goat_id": options.goat})
+        say({**revision_document(None, found.revision), "goat_id": goat_id})
     else:
         print(measurements_table(found.revision))
     warn(found.revision)
@@ -199,15 +201,22 @@ def capture_command(options: argparse.Namespace) -> int:
     """Press the button and wait for the numbers."""
     config = load_config(find_config(options.config))
     with Store(config.database_path) as store:
-        pressed = store.press(new_trigger("command", options.goat), config.station.id)
+        trigger = new_trigger("command", options.goat, weight=weight_typed(options))
+        pressed = store.press(trigger, config.station.id)
         capture = wait_for(store, pressed.id, options.wait_s)
     if options.json:
         say(capture_document(capture))
     elif capture.revision is not None:
-        print(f"{capture.id}\n{measurements_table(capture.revision)}")
+        print(f"{capture_title(capture)}\n{measurements_table(capture.revision)}")
     if capture.status is not Status.COMPLETED:
         raise StageError(f"{capture.id} {capture.status}: {capture.failure}", capture.hint or "")
     return 0
+
+
+def weight_typed(options: argparse.Namespace) -> Weight | None:
+    if options.weight_kg is not None:
+        return typed_weight(options.weight_kg, "kg")
+    return typed_weight(options.weight_lb, "lb")
 
 
 def wait_for(store: Store, capture_id: str, wait_s: float) -> Capture:
@@ -215,7 +224,7 @@ def wait_for(store: Store, capture_id: str, wait_s: float) -> Capture:
     end = time.monotonic() + wait_s
     while time.monotonic() < end:
         capture = store.capture(capture_id)
-        if capture.status not in (Status.QUEUED, Status.PROCESSING):
+        if not capture.is_unfinished:
             return capture
         time.sleep(0.05)
     raise StageError(
@@ -227,7 +236,7 @@ def captures_command(options: argparse.Namespace) -> int:
     """List what was captured, newest first."""
     config = load_config(find_config(options.config))
     with Store(config.database_path) as store:
-        captures = store.captures(limit=options.limit, goat_id=options.goat)
+        captures = store.captures(limit=options.limit, goat_id=checked_goat_id(options.goat))
     if options.json:
         say([capture_document(capture) for capture in captures])
     else:
@@ -288,6 +297,9 @@ def add_services(commands: Any) -> None:
 
     capture = with_config(commands.add_parser("capture", help="press the button and wait for the result"))
     capture.add_argument("--goat", metavar="ID", help="which goat stands there")
+    weight = capture.add_mutually_exclusive_group()
+    weight.add_argument("--weight-lb", metavar="LB", help="what it weighs, 20 to 300 lb")
+    weight.add_argument("--weight-kg", metavar="KG", help="the same in kg")
     capture.add_argument("--wait-s", type=float, default=WAIT_S, metavar="S", help="how long to wait")
     capture.add_argument("--json", action="store_true", help="print one JSON document")
     capture.set_defaults(command=capture_command)

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from edge.errors import ConfigError
 from edge.records import LANGUAGES, VIEWS
+from edge.sources import SerialPort, Topic, read_source
 
 CONFIG_PLACES = (Path("goatdev.toml"), Path("/etc/goatdev/goatdev.toml"))
 
@@ -262,6 +263,60 @@ HOST = re.compile(
 LONGEST_TOPIC = 200
 SECRETS_HINT = "a password is never written here: take the line out and see README.md, Buttons and MQTT"
 
+
+@dataclass(frozen=True, slots=True)
+class ReaderConfig:
+    """[reader]: the tag reader, and how long before and after a press a tag names the goat."""
+
+    source: str = ""
+    max_age_s: float = 30.0
+    after_s: float = 5.0
+
+    def __post_init__(self) -> None:
+        read_source(self.source, "[reader] source")
+        for name, value in (("max_age_s", self.max_age_s), ("after_s", self.after_s)):
+            require(0 <= value <= 300, f"[reader] {name}: {value:g} is out of range", "0 to 300 seconds")
+
+
+@dataclass(frozen=True, slots=True)
+class ScaleConfig:
+    """[scale]: the weight indicator, and how far from a press its weight may be."""
+
+    source: str = ""
+    unit: str = ""
+    ask: str = ""
+    max_age_s: float = 5.0
+
+    def __post_init__(self) -> None:
+        source = read_source(self.source, "[scale] source")
+        require(
+            self.unit in ("", *SCALE_UNITS),
+            f"[scale] unit: {self.unit!r} is not known",
+            'what the indicator is set to, where its lines do not say it: "lb", "kg" or "g"',
+        )
+        require(
+            re.fullmatch(r"[!-~]{0,8}", self.ask) is not None,
+            f"[scale] ask: {self.ask!r} cannot be sent",
+            'what makes the indicator answer, for example "W"',
+        )
+        require(
+            not self.ask or isinstance(source, SerialPort),
+            "[scale] ask: only a scale on a serial port can be asked",
+            "leave it out",
+        )
+        require(
+            0 <= self.max_age_s <= 60,
+            f"[scale] max_age_s: {self.max_age_s:g} is out of range",
+            "0 to 60 seconds",
+        )
+
+    @property
+    def typed_unit(self) -> str:
+        """In which unit people think here, "lb" or "kg"."""
+        return "kg" if self.unit in ("kg", "g") else "lb"
+
+
+SCALE_UNITS = ("lb", "kg", "g")
 BOARD_LIMITS = (
     ("columns", 4, 20),
     ("rows", 3, 20),
@@ -282,6 +337,8 @@ class Config:
     dashboard: DashboardConfig
     sync: SyncConfig
     board: BoardConfig
+    reader: ReaderConfig
+    scale: ScaleConfig
     mqtt: MqttConfig
     buttons: tuple[ButtonConfig, ...]
     folder: Path
@@ -292,6 +349,12 @@ class Config:
             "[[buttons]]: there is no broker to hear them from",
             "name it in [mqtt] host",
         )
+        for name, source in self.devices().items():
+            require(
+                not isinstance(source, Topic) or self.mqtt.host != "",
+                f"[{name}] source: there is no broker to hear it from",
+                "name it in [mqtt] host",
+            )
         topics = [button.topic for button in self.buttons]
         for topic in topics:
             require(
@@ -347,6 +410,17 @@ class Config:
         return self.data_dir / "serving.json"
 
     @property
+    def devices_path(self) -> Path:
+        """Where the station tells how its tag reader and scale are doing."""
+        return self.data_dir / "devices.json"
+
+    def devices(self) -> dict[str, SerialPort | Topic]:
+        """ "reader" and "scale" -> where its lines come from, only those that the station has."""
+        given = {"reader": self.reader.source, "scale": self.scale.source}
+        sources = {name: read_source(text, f"[{name}] source") for name, text in given.items()}
+        return {name: source for name, source in sources.items() if source is not None}
+
+    @property
     def calibration_path(self) -> Path:
         return self.folder / self.measure.calibration
 
@@ -362,6 +436,8 @@ TABLES: Mapping[str, type] = {
     "dashboard": DashboardConfig,
     "sync": SyncConfig,
     "board": BoardConfig,
+    "reader": ReaderConfig,
+    "scale": ScaleConfig,
     "mqtt": MqttConfig,
 }
 # What may be there several times, each under double brackets.

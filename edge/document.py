@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from edge import __version__
-from edge.records import Advice, Capture, Measurement, Reading, Revision, StoredImage
+from edge.records import Advice, Capture, Measurement, Reading, Revision, StoredImage, Weight
 
 
 def software() -> str:
@@ -39,6 +39,10 @@ def capture_document(capture: Capture) -> dict[str, Any]:
         "station_id": capture.id.split("_", 1)[1],
         "status": str(capture.status),
         "goat_id": capture.goat_id,
+        "goat_id_source": capture.goat_source,
+        "goat_note": capture.goat_note,
+        "weight_kg": rounded(capture.weight.kg, 3) if capture.weight else None,
+        "weight": weight_document(capture.weight) if capture.weight else None,
         "source": capture.trigger.source,
         "trigger_id": capture.trigger.id,
         "requested_at": capture.trigger.requested_at.isoformat(),
@@ -71,6 +75,10 @@ def reading_document(reading: Reading) -> dict[str, Any]:
         "facing": reading.facing,
         "warnings": list(reading.warnings),
     }
+
+
+def weight_document(weight: Weight) -> dict[str, Any]:
+    return {"kg": rounded(weight.kg, 3), "source": weight.source, "raw": weight.raw}
 
 
 def advice_document(advice: Advice) -> dict[str, Any]:

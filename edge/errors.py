@@ -49,6 +49,10 @@ class MeasureError(StageError):
     """Outlines are there, centimetres cannot be had from them."""
 
 
+class InputRefused(StationError):
+    """What a person typed or a device sent cannot be taken as it is."""
+
+
 class CalibrationRefused(StationError):
     """What was given cannot calibrate a view."""
 

@@ -21,6 +21,15 @@ def discovery(station_id: str, topic_root: str) -> dict[str, Any]:
     parts = {
         **{trait.name: sensor(trait) for trait in ALL_TRAITS},
         **{name: text_sensor(name, title) for name, title in TEXTS.items()},
+        "weight_kg": {
+            "p": "sensor",
+            "name": "Weight",
+            "state_class": "measurement",
+            "suggested_display_precision": 1,
+            "unit_of_measurement": "kg",
+            "device_class": "weight",
+            "value_template": "{{ value_json.weight_kg }}",
+        },
         "finished_at": {**text_sensor("finished_at", "Measured at"), "device_class": "timestamp"},
         "measure": {
             "p": "button",
@@ -86,6 +95,7 @@ def state(document: Mapping[str, Any]) -> dict[str, Any]:
         "status": document["status"],
         "finished_at": document["finished_at"],
         "goat_id": document["goat_id"],
+        "weight_kg": document.get("weight_kg"),
         "verdict": document.get("verdict"),
         "advice": advice[0]["text"] if advice else document["failure"],
         **{trait.name: measurements.get(trait.name, {}).get("value") for trait in ALL_TRAITS},

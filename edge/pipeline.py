@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from edge.archive import Archive
@@ -17,8 +17,18 @@ from edge.shots import StoredShots
 from edge.store import Store
 
 
-def take_capture(capture: Capture, rig: Rig, archive: Archive, eye: Eye, store: Store) -> Capture:
-    """Turn one press into one stored capture, whatever happens on the way."""
+def take_capture(
+    capture: Capture,
+    rig: Rig,
+    archive: Archive,
+    eye: Eye,
+    store: Store,
+    label: Callable[[Capture], Capture] = lambda capture: capture,
+) -> Capture:
+    """Turn one press into one stored capture, whatever happens on the way.
+
+    label  adds the goat and the weight that were read at the press
+    """
     capture, glances = store.begin(capture), tuple[Glance, ...]()
     memory = store.glances(eye.calibration.sha256, before=capture.id)
     shots = StoredShots(archive)
@@ -28,6 +38,7 @@ def take_capture(capture: Capture, rig: Rig, archive: Archive, eye: Eye, store: 
         capture, glances = with_examination(capture, shots, seen, eye, memory)
     except StageError as error:
         capture = capture.failed(error.message, error.hint)  # keeps what it already has
+    capture = label(capture)
     store.close_capture(capture, glances)
     return capture
 

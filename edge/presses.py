@@ -12,10 +12,10 @@ from typing import Any
 from edge import feedback
 from edge.buttons import Button, NoPress, Press
 from edge.config import ButtonConfig, Config
-from edge.errors import StationError, StoreError
+from edge.errors import InputRefused, StationError, StoreError
 from edge.mqtt import Broker
 from edge.store import Store
-from edge.triggers import TriggerRefused, new_trigger
+from edge.triggers import new_trigger
 
 log = logging.getLogger("goatdev.buttons")
 
@@ -64,7 +64,7 @@ class Presses:
                     return
                 if capture is None:
                     capture = store.press(trigger, self.config.station.id)
-        except TriggerRefused as error:
+        except InputRefused as error:
             log.warning("%s: refused: %s", button.config.topic, error)
             self.say_no(feedback.REFUSED, press, error)
         except StoreError as error:

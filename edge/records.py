@@ -110,6 +110,19 @@ class Advice:
 
 
 @dataclass(frozen=True, slots=True)
+class Weight:
+    """What a goat weighed.
+
+    source  "scale" or "typed"
+    raw     the scale's line exactly as it came, or what was typed
+    """
+
+    kg: float
+    source: str
+    raw: str
+
+
+@dataclass(frozen=True, slots=True)
 class Trigger:
     """A request to measure. The id makes a repeated press harmless."""
 
@@ -117,6 +130,14 @@ class Trigger:
     source: str
     requested_at: datetime
     goat_id: str | None = None
+    weight: Weight | None = None
+
+    @property
+    def goat_source(self) -> str | None:
+        """How the goat was named with the press: "typed" by a person, or sent with the "press"."""
+        if self.goat_id is None:
+            return None
+        return "press" if self.source == "mqtt" else "typed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,7 +341,9 @@ class Revision:
 class Capture:
     """All that one trigger produced.
 
-    id  YYYYMMDDTHHMMSSmmmZ_<station_id>, UTC
+    id           YYYYMMDDTHHMMSSmmmZ_<station_id>, UTC
+    goat_source  who named the goat: "typed" or "press" with the press, "reader", or "later"
+    goat_note    why it has no name, where tags were read
     """
 
     id: str
@@ -335,6 +358,28 @@ class Capture:
     failure: str | None = None
     hint: str | None = None
     finished_at: datetime | None = None
+    goat_source: str | None = None
+    goat_note: str | None = None
+    weight: Weight | None = None
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether it waits for the station or is being worked on."""
+        return self.status in (Status.QUEUED, Status.PROCESSING)
+
+    @property
+    def is_named_by_people(self) -> bool:
+        return self.goat_id is not None and self.goat_source != "reader"
+
+    def named(self, goat_id: str, source: str) -> Capture:
+        """The same capture as that goat's."""
+        if goat_id == self.goat_id:
+            return self
+        return replace(self, goat_id=goat_id, goat_source=source, goat_note=None)
+
+    def unnamed(self, note: str) -> Capture:
+        """The same capture as nobody's, and why."""
+        return replace(self, goat_id=None, goat_source=None, goat_note=note)
 
     def with_shot(
         self, images: tuple[StoredImage, ...], spread_ms: float, burst_ms: float | None = None

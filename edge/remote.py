@@ -10,10 +10,12 @@ from threading import Event, Thread
 from edge.config import Config
 from edge.cursor import Cursor
 from edge.feedback import feedback_of
-from edge.mqtt import Broker
+from edge.heard import Heard
+from edge.mqtt import Broker, Handler
 from edge.news import CURSOR, News
 from edge.presses import Presses
 from edge.records import Capture
+from edge.sources import Topic
 from edge.store import Store
 
 END_S = 5.0
@@ -54,11 +56,22 @@ class Remote(Silence):
         self.news.woken.set()
 
 
+def lines_of(device: str, heard: Heard) -> Handler:
+    """Hands each message on as a line; a retained one is of an animal that may be gone."""
+
+    def hear(topic: str, payload: bytes, retained: bool) -> None:
+        if not retained:
+            heard.hear(device, payload)
+
+    return hear
+
+
 @contextmanager
-def open_remote(config: Config, store: Store, model: str) -> Iterator[Silence]:
-    """Presses in and news out for as long as the station runs.
+def open_remote(config: Config, store: Store, heard: Heard, model: str) -> Iterator[Silence]:
+    """Presses, tags and weights in and news out for as long as the station runs.
 
     store  the station's own, of the calling thread
+    heard  takes the lines of a reader or a scale that speaks over MQTT
     model  what measures, in words
     """
     if not config.mqtt.host:
@@ -71,6 +84,9 @@ def open_remote(config: Config, store: Store, model: str) -> Iterator[Silence]:
     busy = Event()
     news = News(config, broker, model)
     Presses(config, broker, busy, news.woken.set).listen()
+    for device, source in config.devices().items():
+        if isinstance(source, Topic):
+            broker.listen(source.name, lines_of(device, heard))
     telling = Thread(target=news.run, name="news", daemon=True)
     telling.start()
     broker.start()

@@ -137,6 +137,18 @@ CREATE TABLE glances (
 CREATE INDEX glances_of_view ON glances (view, capture_id);
 """
 
+NAMES_AND_WEIGHTS = """
+ALTER TABLE captures ADD COLUMN goat_source TEXT CHECK (goat_source IN ('typed', 'press', 'reader', 'later'));
+
+ALTER TABLE captures ADD COLUMN goat_note TEXT;
+
+ALTER TABLE captures ADD COLUMN weight_kg REAL CHECK (weight_kg > 0);
+
+ALTER TABLE captures ADD COLUMN weight_source TEXT CHECK (weight_source IN ('typed', 'scale'));
+
+ALTER TABLE captures ADD COLUMN weight_raw TEXT;
+"""
+
 
 @migrations()
 def first_tables(db: Database) -> None:
@@ -160,6 +172,12 @@ def cursors(db: Database) -> None:
 def glances(db: Database) -> None:
     """How each view looked in the latest captures."""
     run(db, GLANCES)
+
+
+@migrations()
+def names_and_weights(db: Database) -> None:
+    """Who named the goat, and what it weighed."""
+    run(db, NAMES_AND_WEIGHTS)
 
 
 def run(db: Database, statements: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
@@ -29,6 +29,7 @@ from edge.records import (
     Status,
     StoredImage,
     Trigger,
+    Weight,
     utc_now,
 )
 from edge.schema import migrations
@@ -38,8 +39,12 @@ BUSY_TIMEOUT_S = 10.0
 GLANCES_KEPT = 120
 
 INSERT_CAPTURE = """
-INSERT INTO captures (id, status, trigger_id, source, goat_id, requested_at)
-VALUES (:id, 'queued', :trigger_id, :source, :goat_id, :requested_at)
+INSERT INTO captures (
+    id, status, trigger_id, source, requested_at, goat_id, goat_source, weight_kg, weight_source, weight_raw
+)
+VALUES (
+    :id, 'queued', :trigger_id, :source, :requested_at, :goat_id, :goat_source, :weight_kg, :weight_source, :weight_raw
+)
 """
 
 NEXT_QUEUED = """
@@ -58,6 +63,17 @@ SET status = :status,
     failure = :failure,
     hint = :hint,
     finished_at = :finished_at
+WHERE id = :id
+"""
+
+LABEL = """
+UPDATE captures
+SET goat_id = :goat_id,
+    goat_source = :goat_source,
+    goat_note = :goat_note,
+    weight_kg = :weight_kg,
+    weight_source = :weight_source,
+    weight_raw = :weight_raw
 WHERE id = :id
 """
 
@@ -177,11 +193,24 @@ class Store:
         """Queue the stored images of a closed capture for a new revision; attach the goat if named."""
         with self.transaction():
             if goat_id is not None:
-                self.db.execute("UPDATE captures SET goat_id = ? WHERE id = ?", [goat_id, capture_id])
+                self.db.execute(LABEL, label_row(self.capture(capture_id).named(goat_id, "later")))
             self.db.execute(
                 "UPDATE captures SET status = 'queued' WHERE id = ? AND status IN ('completed', 'failed')",
                 [capture_id],
             )
+        return self.capture(capture_id)
+
+    def label(self, capture_id: str, change: Callable[[Capture], Capture]) -> Capture:
+        """Change whose a closed capture is and what it weighed, and owe the cloud the new document: both or neither.
+
+        One that is waiting or being worked on is left as it is.
+        """
+        with self.transaction():
+            capture = self.capture(capture_id)
+            labelled = change(capture)
+            if not capture.is_unfinished and labelled != capture:
+                self.db.execute(LABEL, label_row(labelled))
+                self.db.execute(INSERT_OUTBOX, outbox_row(labelled))
         return self.capture(capture_id)
 
     # What the station does with it.
@@ -200,6 +229,7 @@ class Store:
         """Store what became of a capture, queue it for the cloud and remember its glances: all or nothing."""
         with self.transaction():
             self.db.execute(CLOSE_CAPTURE, closing_row(capture))
+            self.db.execute(LABEL, label_row(capture))
             for image in capture.images:
                 self.db.execute(INSERT_IMAGE, image_row(capture, image))
             if capture.revision is not None and capture.failure is None:
@@ -342,8 +372,28 @@ def press_row(capture_id: str, trigger: Trigger) -> dict[str, Any]:
         "id": capture_id,
         "trigger_id": trigger.id,
         "source": trigger.source,
-        "goat_id": trigger.goat_id,
         "requested_at": trigger.requested_at.isoformat(),
+        "goat_id": trigger.goat_id,
+        "goat_source": trigger.goat_source,
+        **weight_columns(trigger.weight),
+    }
+
+
+def label_row(capture: Capture) -> dict[str, Any]:
+    return {
+        "id": capture.id,
+        "goat_id": capture.goat_id,
+        "goat_source": capture.goat_source,
+        "goat_note": capture.goat_note,
+        **weight_columns(capture.weight),
+    }
+
+
+def weight_columns(weight: Weight | None) -> dict[str, Any]:
+    return {
+        "weight_kg": weight.kg if weight else None,
+        "weight_source": weight.source if weight else None,
+        "weight_raw": weight.raw if weight else None,
     }
 
 
@@ -410,9 +460,10 @@ def outbox_row(capture: Capture) -> dict[str, Any]:
 
 def capture_of(row: Mapping[str, Any], images: tuple[StoredImage, ...], revision: Revision | None) -> Capture:
     requested_at = datetime.fromisoformat(row["requested_at"])
+    weight = weight_of(row)
     return Capture(
         id=row["id"],
-        trigger=Trigger(row["trigger_id"], row["source"], requested_at, row["goat_id"]),
+        trigger=Trigger(row["trigger_id"], row["source"], requested_at, row["goat_id"], weight),
         status=Status(row["status"]),
         goat_id=row["goat_id"],
         revision_number=row["revision"],
@@ -423,7 +474,16 @@ def capture_of(row: Mapping[str, Any], images: tuple[StoredImage, ...], revision
         failure=row["failure"],
         hint=row["hint"],
         finished_at=datetime.fromisoformat(row["finished_at"]) if row["finished_at"] else None,
+        goat_source=row["goat_source"],
+        goat_note=row["goat_note"],
+        weight=weight,
     )
+
+
+def weight_of(row: Mapping[str, Any]) -> Weight | None:
+    if row["weight_kg"] is None:
+        return None
+    return Weight(row["weight_kg"], row["weight_source"], row["weight_raw"])
 
 
 def image_of(row: Mapping[str, Any]) -> StoredImage:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge.records import ALL_TRAITS, Capture, Measurement, Revision
+from edge.records import ALL_TRAITS, Capture, Measurement, Revision, Weight
 
 TITLES = {trait.name: trait.title for trait in ALL_TRAITS}
 UNITS = {trait.name: trait.unit for trait in ALL_TRAITS}
@@ -38,6 +38,14 @@ def capture_row(capture: Capture) -> str:
     values = {one.trait: one for one in capture.revision.measurements} if capture.revision else {}
     withers = values.get("withers_height_cm")
     number = f"withers {withers.value:.1f} ± {withers.u95:.1f} cm" if withers and withers.value else ""
-    return (
-        f"{capture.id}  {capture.status:10}  {capture.goat_id or '-':16}  {number or capture.failure or ''}"
-    )
+    goat, weight = capture.goat_id or "-", weight_words(capture.weight) or "-"
+    return f"{capture.id}  {capture.status:10}  {goat:16}  {weight:>8}  {number or capture.failure or ''}"
+
+
+def capture_title(capture: Capture) -> str:
+    """Which capture it is, whose and how heavy."""
+    return "  ".join(part for part in (capture.id, capture.goat_id, weight_words(capture.weight)) if part)
+
+
+def weight_words(weight: Weight | None) -> str:
+    return f"{weight.kg:.1f} kg" if weight else ""

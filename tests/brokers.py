@@ -85,7 +85,7 @@ def mosquitto(folder: Path, *lines: str, started: bool = True) -> Iterator[Mosqu
 
 
 @dataclass
-class Heard:
+class Listener:
     """What somebody else on the broker hears, and how they send."""
 
     client: paho.Client
@@ -112,10 +112,10 @@ def readable(payload: bytes) -> Any:
 
 
 @contextmanager
-def listening(broker: Mosquitto, client_id: str = "") -> Iterator[Heard]:
+def listening(broker: Mosquitto, client_id: str = "") -> Iterator[Listener]:
     client = paho.Client(paho.CallbackAPIVersion.VERSION2, client_id=client_id)
     client.reconnect_delay_set(1, 1)
-    heard = Heard(client)
+    heard = Listener(client)
 
     def connected(client: paho.Client, *_: Any) -> None:
         client.subscribe("#", qos=1)

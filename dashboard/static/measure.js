@@ -57,12 +57,25 @@ async function current() {
   return ask(`/api/v1/results/${shown().capture}`);
 }
 
+function keyOf(now) {
+  const label = [now.goat_id, now.weight_kg, now.goat_note].map((one) => one ?? "").join("|");
+  return [now.capture_id, now.status, now.revision, now.sync ?? "", label].join();
+}
+
 async function look() {
   const now = await current();
   const known = shown();
-  const key = now && [now.capture_id, now.status, now.revision, now.sync ?? ""].join();
-  if (now && key !== [known.capture, known.status, known.revision, known.sync].join()) await show(now.capture_id);
+  if (now && keyOf(now) !== [known.capture, known.status, known.revision, known.sync, known.label].join()) await show(now.capture_id);
   await refresh("station");
+  showTag();
+}
+
+// What the reader saw stands where the goat is typed, as a hint: only the station decides whose tag it is.
+function showTag() {
+  if (!form) return;
+  const tag = part("station").dataset.tag;
+  form.elements.goat_id.placeholder = tag;
+  part("read").textContent = tag ? "read just now" : "(may stay empty)";
 }
 
 async function follow() {
@@ -91,14 +104,17 @@ function newId() {
 
 async function send() {
   requestId ??= newId();
-  const goat = form.elements.goat_id.value.trim();
+  const { goat_id: goat, weight, weight_unit: unit } = form.elements;
+  const said = {};
+  if (goat.value.trim()) said.goat_id = goat.value;
+  if (weight.value.trim()) said[`weight_${unit.value}`] = weight.value;
   const answer = await ask(form.dataset.api, {
     method: "POST",
     headers: { "Content-Type": "application/json", "Idempotency-Key": requestId },
-    body: JSON.stringify(goat ? { goat_id: goat } : {}),
+    body: JSON.stringify(said),
   });
   requestId = null;
-  form.elements.goat_id.value = "";
+  goat.value = weight.value = "";
   return answer.capture_id;
 }
 

@@ -78,6 +78,22 @@ def test_delivering_twice_changes_nothing(config: Config, store: Store) -> None:
     assert Outbox(store).backlog() == {"delivered": 1}
 
 
+def test_a_goat_that_is_named_later_is_delivered_beside_the_first_result(
+    config: Config, store: Store
+) -> None:
+    archive, cloud = Archive(config.image_folder), FolderCloud(config.folder / "cloud")
+    done = captured(store, archive)
+    deliver_due(Outbox(store), archive, cloud, Link())
+    store.label(done.id, lambda capture: capture.named("982000001088420", "later"))
+    assert deliver_due(Outbox(store), archive, cloud, Link()) == 1
+    folder = config.folder / "cloud" / "goat-processed-local" / "processed" / done.id
+    first, update = (json.loads((folder / place / "result.json").read_text()) for place in (".", "updates/1"))
+    assert (first["goat_id"], update["goat_id"]) == (None, "982000001088420")
+    assert update["goat_id_source"] == "later"
+    assert update["measurements"] == first["measurements"]
+    assert Outbox(store).backlog() == {"delivered": 2}
+
+
 def test_a_lost_link_is_waited_for_and_then_everything_arrives(
     config: Config, store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -6,6 +6,7 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from edge.outbox import Outbox
 from tests.dashboard.conftest import Barn
 
 UNKNOWN = "20250101T000000000Z_barn-1"
@@ -240,3 +241,99 @@ def test_errors_under_the_api_are_json(client: FlaskClient, method: str, address
 
 def test_a_wrong_method_names_the_right_ones(client: FlaskClient) -> None:
     assert "POST" in client.put("/api/v1/captures").headers["Allow"]
+
+
+# Goat and weight, with the press or later.
+
+
+@pytest.mark.parametrize(
+    ("body", "kg", "raw"),
+    [
+        ({"weight_lb": 121.5}, 55.111, "121.5 lb"),
+        ({"weight_kg": 50}, 50.0, "50 kg"),
+        ({"weight_kg": "50,5"}, 50.5, "50,5 kg"),
+    ],
+)
+def test_a_press_may_carry_a_typed_weight(
+    client: FlaskClient, barn: Barn, body: dict[str, object], kg: float, raw: str
+) -> None:
+    result = client.get(press(client, body).json["result_url"]).json
+    assert result["weight_kg"] == kg
+    assert result["weight"] == {"kg": kg, "source": "typed", "raw": raw}
+    assert press(client, {"weight_kg": None, "weight_lb": ""}).status_code == 202
+    assert barn.store.captures(1)[0].weight is None
+
+
+WRONG_WEIGHTS = [
+    {"weight_lb": 5},
+    {"weight_kg": 200},
+    {"weight_kg": -50},
+    {"weight_kg": "heavy"},
+    {"weight_kg": True},
+    {"weight_kg": [50]},
+    {"weight_kg": 1e300},
+    {"weight_kg": 50, "weight_lb": 110},
+    {"weight": 50},
+]
+
+
+@pytest.mark.parametrize("body", WRONG_WEIGHTS)
+def test_a_weight_that_no_goat_has_is_refused(
+    client: FlaskClient, barn: Barn, body: dict[str, object]
+) -> None:
+    capture = barn.completed()
+    for answer in (press(client, body), client.post(f"/api/v1/captures/{capture.id}", json=body)):
+        assert answer.status_code == 400
+        assert answer.json["error"]
+        assert answer.json["hint"]
+    assert barn.store.counts() == {"completed": 1}
+    assert barn.store.capture(capture.id) == capture
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_a_weight_that_is_no_number_is_refused(client: FlaskClient, barn: Barn, number: str) -> None:
+    answer = client.post("/api/v1/captures", data=f'{{"weight_kg": {number}}}')
+    assert answer.status_code == 400
+    assert barn.store.counts() == {}
+
+
+def test_a_tag_is_one_goat_however_a_program_writes_it(client: FlaskClient, barn: Barn) -> None:
+    for text in ("LA 982 000001088420\r\n", "0982000001088420", "982 000001088420", "3D6.0000109BA4"):
+        press(client, {"goat_id": text})
+    assert client.get("/api/v1/goats").json["goats"][0]["captures"] == 4
+    assert client.get("/api/v1/goats/982000001088420").status_code == 200
+
+
+@pytest.mark.parametrize("goat_id", ["9.82E+14", "98200000108842", "LR 0006 0000000018514243"])
+def test_a_damaged_tag_is_refused_with_the_reason(client: FlaskClient, barn: Barn, goat_id: str) -> None:
+    capture = barn.completed()
+    answers = [
+        press(client, {"goat_id": goat_id}),
+        client.post(f"/api/v1/captures/{capture.id}", json={"goat_id": goat_id}),
+        client.post(f"/api/v1/process/{capture.id}", query_string={"goat_id": goat_id}),
+    ]
+    for answer in answers:
+        assert answer.status_code == 400
+        assert goat_id in answer.json["error"]
+    assert barn.store.capture(capture.id) == capture
+
+
+def test_goat_and_weight_are_said_later_without_measuring_again(client: FlaskClient, barn: Barn) -> None:
+    capture = barn.completed()
+    answer = client.post(f"/api/v1/captures/{capture.id}", json={"goat_id": "b12", "weight_lb": 121.5})
+    assert answer.status_code == 200
+    assert (answer.json["goat_id"], answer.json["goat_id_source"]) == ("B12", "later")
+    assert answer.json["weight"] == {"kg": 55.111, "source": "typed", "raw": "121.5 lb"}
+    assert (answer.json["status"], answer.json["revision"]) == ("completed", 1)
+    assert [entry.sequence for entry in Outbox(barn.store).due()] == [0, 1]
+    weighed = client.post(f"/api/v1/captures/{capture.id}", json={"weight_kg": 56}).json
+    assert (weighed["goat_id"], weighed["weight_kg"]) == ("B12", 56.0)
+
+
+def test_what_cannot_be_said_later_is_refused(client: FlaskClient, barn: Barn) -> None:
+    waiting = barn.press()
+    assert client.post(f"/api/v1/captures/{waiting.id}", json={"goat_id": "B12"}).status_code == 409
+    assert barn.store.capture(waiting.id).goat_id is None
+    assert client.post(f"/api/v1/captures/{UNKNOWN}", json={"goat_id": "B12"}).status_code == 404
+    for body in ({}, {"goat_id": " "}, {"request_id": "x"}):
+        assert client.post(f"/api/v1/captures/{barn.failed().id}", json=body).status_code == 400

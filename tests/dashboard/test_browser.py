@@ -6,6 +6,8 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -13,7 +15,9 @@ import pytest
 from werkzeug.serving import make_server
 
 from dashboard import create_app
-from edge.config import Config
+from edge.config import Config, ReaderConfig
+from edge.devices import Devices
+from edge.records import Weight, utc_now
 from tests.dashboard.conftest import Barn
 
 if TYPE_CHECKING:
@@ -34,6 +38,8 @@ FLAGS = [
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed: apt install chromium")
 
+WEIGHT = Weight(55.25, "scale", "\n 55.250KG\r\nS00\r")
+
 
 @contextmanager
 def background(work: Callable[[], None]) -> Iterator[None]:
@@ -49,8 +55,10 @@ def background(work: Callable[[], None]) -> Iterator[None]:
 def served(config: Config) -> Iterator[str]:
     server = make_server("127.0.0.1", 0, create_app(config), threaded=True)
     with background(server.serve_forever):
-        yield f"http://127.0.0.1:{server.port}"
-        server.shutdown()
+        try:
+            yield f"http://127.0.0.1:{server.port}"
+        finally:
+            server.shutdown()
     server.server_close()
 
 
@@ -71,8 +79,10 @@ def playing_station(config: Config) -> Iterator[None]:
         barn.store.close()
 
     with background(serve):
-        yield
-        stop.set()
+        try:
+            yield
+        finally:
+            stop.set()
 
 
 @pytest.fixture
@@ -137,3 +147,96 @@ def test_a_picture_opens_large_and_closes(config: Config, barn: Barn, page: Page
         assert page.locator("#large-side").is_visible()
         page.locator("#large-side").get_by_text("Close").click()
         assert not page.locator("#large-side").is_visible()
+
+
+WEDGE = "982 000001088420"
+
+
+def read_tag(page: Page, line: str = WEDGE) -> None:
+    """What a reader that types does."""
+    page.keyboard.type(line)
+    page.keyboard.press("Enter")
+
+
+@pytest.mark.parametrize(
+    "place", ["body", "[name=goat_id]", "[name=weight]", "[name=weight_unit]", "#press button"]
+)
+def test_a_reader_that_types_fills_the_goat_field_and_presses_nothing(
+    config: Config, barn: Barn, page: Page, place: str
+) -> None:
+    with served(config) as address:
+        page.goto(address)
+        page.locator("[name=weight]").fill("121.5")
+        page.locator("[name=weight_unit]").select_option("kg")
+        page.locator("[name=goat_id]").fill("half an id")
+        page.locator(place).focus()
+        read_tag(page)
+        page.get_by_text(f"Read {WEDGE}.").wait_for()
+        assert page.locator("[name=goat_id]").input_value() == WEDGE
+        assert page.locator("[name=weight]").input_value() == "121.5"
+        assert page.locator("[name=weight_unit]").input_value() == "kg"
+        assert barn.store.counts() == {}
+        page.get_by_role("button", name="Measure").click()
+        page.locator("#recent .goat").get_by_text("982000001088420").wait_for()
+    assert barn.store.captures(1)[0].goat_id == "982000001088420"
+
+
+def test_a_person_who_types_and_presses_enter_presses_the_button(
+    config: Config, barn: Barn, page: Page
+) -> None:
+    with served(config) as address:
+        page.goto(address)
+        page.locator("[name=goat_id]").press_sequentially("840003123456789", delay=90)
+        page.keyboard.press("Enter")
+        page.locator("#recent .goat").get_by_text("840003123456789").wait_for()
+    assert barn.store.counts() == {"queued": 1}
+
+
+def test_an_id_that_lost_a_digit_is_refused_on_the_page(config: Config, barn: Barn, page: Page) -> None:
+    with served(config) as address:
+        page.goto(address)
+        read_tag(page, "98200000108842")
+        page.get_by_role("button", name="Measure").click()
+        page.get_by_role("status").get_by_text("has 14 digits, which is no tag").wait_for()
+        assert page.locator("[name=goat_id]").input_value() == "98200000108842"
+    assert barn.store.counts() == {}
+
+
+def test_a_typed_weight_goes_with_the_press_and_is_shown(config: Config, barn: Barn, page: Page) -> None:
+    with served(config) as address, playing_station(config):
+        page.goto(address)
+        page.get_by_label("Weight").fill("121.5")
+        page.get_by_role("button", name="Measure").click()
+        page.get_by_text("55.1 kg (121.5 lb), typed").wait_for()
+        assert page.get_by_label("Weight").input_value() == ""
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_goat_and_weight_that_come_later_appear_by_themselves(config: Config, barn: Barn, page: Page) -> None:
+    capture = barn.completed()
+    with served(config) as address:
+        page.goto(address)
+        barn.store.label(capture.id, lambda one: replace(one.named("Heidi", "reader"), weight=WEIGHT))
+        page.locator("#result").get_by_text("Heidi").wait_for()
+        page.get_by_text("55.2 kg (121.8 lb), scale").wait_for()
+        page.evaluate("document.getElementById('result').dataset.still = 'here'")
+        page.wait_for_timeout(4000)
+        assert page.locator("#result").get_attribute("data-still") == "here"
+
+
+def test_the_tag_that_the_reader_saw_stands_in_the_empty_goat_field(
+    config: Config, barn: Barn, page: Page
+) -> None:
+    config = replace(config, reader=ReaderConfig(source="serial:/dev/ttyUSB0"))
+    devices = Devices(config.devices_path, ("reader",))
+    with served(config) as address, barn.running():
+        page.goto(address)
+        assert page.locator("[name=goat_id]").get_attribute("placeholder") == ""
+        devices.said("reader", "982000001088420", utc_now())
+        page.get_by_text("read just now").wait_for()
+        assert page.locator("[name=goat_id]").get_attribute("placeholder") == WEDGE
+        assert page.locator("[name=goat_id]").input_value() == ""
+        devices.said("reader", "982000001088420", utc_now() - timedelta(seconds=31))
+        devices.reached("reader", "/dev/ttyUSB0 went away")
+        page.get_by_text("read just now").wait_for(state="hidden")
+        assert page.locator("[name=goat_id]").get_attribute("placeholder") == ""

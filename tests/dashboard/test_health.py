@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
 
+from dashboard import create_app
 from dashboard.health import backlog_check, disk_check, share_used
-from edge.config import Config
+from edge.config import Config, ReaderConfig, ScaleConfig
+from edge.devices import Devices
+from edge.errors import InputRefused
 from edge.outbox import Outbox
+from edge.records import utc_now
 from edge.shelf import Serving, write_serving
 from tests.dashboard.conftest import Barn
 
@@ -50,6 +55,27 @@ def test_a_model_that_stands_in_for_a_damaged_one_is_a_warning(client: FlaskClie
         assert checks(client)["model"]["hint"] == "install it again"
         barn.config.serving_path.write_text("torn")
         assert checks(client)["model"]["state"] == "ok"
+
+
+def test_a_reader_or_scale_that_cannot_be_heard_is_a_warning(barn: Barn) -> None:
+    config = replace(barn.config, reader=ReaderConfig("serial:/dev/ttyUSB0"), scale=ScaleConfig("mqtt:scale"))
+    client = create_app(config).test_client()
+    assert not {"reader", "scale"} & set(checks(client))
+    with barn.running():
+        devices = Devices(config.devices_path, config.devices())
+        assert checks(client)["reader"]["text"] == "listened to"
+        devices.said("reader", "982000001088420", utc_now())
+        assert checks(client)["reader"]["state"] == "ok"
+        assert "last heard" in checks(client)["reader"]["text"]
+        devices.reached("reader", "/dev/ttyUSB0 went away")
+        devices.refused("scale", InputRefused("'OL' is no weight", "one goat at a time"))
+        assert checks(client)["reader"]["text"] == "/dev/ttyUSB0 went away"
+        assert "one goat at a time" in checks(client)["scale"]["text"]
+        for name in ("reader", "scale"):
+            assert checks(client)[name]["state"] == "warn"
+            assert checks(client)[name]["hint"]
+        config.devices_path.write_text("torn")
+        assert checks(client)["scale"]["state"] == "ok"
 
 
 def test_a_document_that_the_cloud_refused_is_a_warning(client: FlaskClient, barn: Barn) -> None:

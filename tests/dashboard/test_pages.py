@@ -213,3 +213,47 @@ def test_no_page_asks_for_anything_from_elsewhere(client: FlaskClient, barn: Bar
         assert not re.findall(r'(?:src|href|action)="(?!/|#)[^"]*"', page)
         assert "<style" not in page
         assert not re.findall(r"\son\w+=|\sstyle=|<script(?![^>]*\bsrc=)", page)
+
+
+def test_goat_and_weight_are_typed_with_the_press(client: FlaskClient, barn: Barn) -> None:
+    client.post("/captures", data={"goat_id": "LA 982 000001088420", "weight": "121.5", "weight_unit": "lb"})
+    barn.finish(barn.store.captures(1)[0])
+    page = text_of(client.get("/"))
+    assert "Goat 982000001088420" in page
+    assert "Weight 55.1 kg (121.5 lb), typed" in page
+
+
+def test_a_weight_that_no_goat_has_is_explained_on_a_page(client: FlaskClient, barn: Barn) -> None:
+    answer = client.post("/captures", data={"weight": "5", "weight_unit": "lb"})
+    assert answer.status_code == 400
+    assert "20 to 300 lb" in answer.text
+    assert barn.store.counts() == {}
+
+
+def test_goat_and_weight_are_saved_later_from_the_captures_page(client: FlaskClient, barn: Barn) -> None:
+    capture = barn.completed()
+    form = {"goat_id": "982 000001088420", "weight": "55,5", "weight_unit": "kg"}
+    answer = client.post(f"/captures/{capture.id}/label", data=form)
+    assert answer.headers["Location"] == f"/captures/{capture.id}"
+    page = client.get(f"/captures/{capture.id}")
+    assert 'value="982 000001088420"' in page.text
+    assert "Weight 55.5 kg (122.4 lb), typed" in text_of(page)
+    assert "Goat named by said later Weight as given 55,5 kg" in text_of(page)
+    assert client.post(f"/captures/{capture.id}/label", data={}).status_code == 400
+
+
+def test_a_weight_that_is_typed_is_kept_when_the_pictures_are_measured_again(
+    client: FlaskClient, barn: Barn
+) -> None:
+    capture = barn.completed()
+    client.post(f"/captures/{capture.id}/process", data={"goat_id": "88", "weight": "110"})
+    kept = barn.finish(barn.store.capture(capture.id))
+    assert kept.weight is not None
+    assert (kept.goat_id, kept.weight.raw, kept.revision_number) == ("88", "110 lb", 2)
+
+
+def test_a_capture_that_two_tags_were_read_at_says_so(client: FlaskClient, barn: Barn) -> None:
+    capture = barn.completed()
+    barn.store.label(capture.id, lambda one: one.unnamed("Two tags were read at this press: <b>1, 2."))
+    page = client.get(f"/captures/{capture.id}").text
+    assert "Two tags were read at this press: &lt;b&gt;1, 2." in page

@@ -49,7 +49,8 @@ def test_every_code_has_all_languages_with_the_same_details(code: str) -> None:
 
 @pytest.mark.parametrize("code", CATALOGUE)
 def test_every_code_can_be_said_of_every_view(code: str) -> None:
-    english = advise(code, "top", why="the cable is out", cm="1.4", taken="2", asked="3")
+    details = {"cm": "1.4", "taken": "2", "asked": "3", "tags": "982000001088420"}
+    english = advise(code, "top", why="the cable is out", **details)
     spanish = translated(english, "es")
     assert (spanish.code, spanish.view, spanish.details) == (english.code, "top", english.details)
     assert spanish.text != english.text

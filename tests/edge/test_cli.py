@@ -12,8 +12,10 @@ import pytest
 from PIL import Image
 
 from edge.cli import main
-from edge.records import ALL_TRAITS
+from edge.config import load_config
+from edge.records import ALL_TRAITS, Capture, Weight
 from edge.segment import SHIPPED_MODEL
+from edge.store import Store
 from tests.conftest import CALIBRATION, SAMPLES, jpeg
 
 GOAT = SAMPLES / "captures" / "goat_1"
@@ -173,6 +175,43 @@ def test_a_calibration_for_another_picture_size_is_refused(capsys, tmp_path: Pat
     assert "made on pictures of 1600x1200, this one is 800x600" in err
 
 
+def pressed(config_path: Path, *options: str) -> Capture:
+    """What a press from the shell wrote down; nobody serves it."""
+    main(["capture", "--config", str(config_path), "--wait-s", "0", *options])
+    with Store(load_config(config_path).database_path) as store:
+        return store.captures(1)[0]
+
+
+def test_a_press_takes_the_goat_and_its_weight(capsys, config_path: Path) -> None:
+    capture = pressed(config_path, "--goat", "LA 982 000001088420", "--weight-lb", "121.5")
+    assert (capture.goat_id, capture.goat_source) == ("982000001088420", "typed")
+    assert capture.weight == Weight(pytest.approx(55.111, abs=1e-3), "typed", "121.5 lb")
+    assert pressed(config_path, "--weight-kg", "50").weight == Weight(50.0, "typed", "50 kg")
+    assert pressed(config_path).weight is None
+    by_tag = ("captures", "--goat", "0982000001088420", "--config", str(config_path))
+    code, out, _ = run(capsys, *by_tag)
+    assert code == 0
+    assert "982000001088420    55.1 kg" in out
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--weight-lb", "5"), "not what a goat weighs"),
+        (("--weight-kg", "many"), "is not a weight"),
+        (("--goat", "9.82E+14"), "spreadsheet"),
+    ],
+)
+def test_a_press_with_what_no_goat_has_is_refused(
+    capsys, config_path: Path, options: tuple[str, ...], message: str
+) -> None:
+    code, _, err = run(capsys, "capture", "--config", str(config_path), *options)
+    assert code == 1
+    assert message in err
+    with Store(load_config(config_path).database_path) as store:
+        assert store.counts() == {}
+
+
 def test_configuration_errors_exit_with_78(capsys, tmp_path: Path) -> None:
     absent = str(tmp_path / "absent.json")
     code, _, err = run(capsys, "measure", "--side", SIDE, "--calibration", absent)
@@ -212,6 +251,7 @@ def test_a_database_that_is_none_is_refused_and_left_alone(capsys, config_path: 
         ("measure",),
         ("measure", "--calibration", "c.json"),
         ("dance",),
+        ("capture", "--weight-lb", "50", "--weight-kg", "25"),
         ("segment", "a.jpg", "--view", "below", "--out", "m.png"),
         ("calibrate", "scale", "side", "--image", "a", "--from", "1", "--to", "2,3", "--length-cm", "4"),
     ],

@@ -8,6 +8,7 @@ import pytest
 
 from edge.config import find_config, load_config
 from edge.errors import ConfigError
+from edge.sources import SerialPort, Topic
 
 WHOLE = """
 [station]
@@ -91,6 +92,19 @@ def test_a_small_configuration_is_enough(tmp_path: Path) -> None:
         (MQTT + '[buttons]\nkind = "plain"\n', "[[buttons]]: must be under double brackets", "[[buttons]]"),
         (WHOLE.replace("[station]", "[[station]]"), "[station]: must be a table", "[station]"),
         ("station = 3\n", "[station]: must be a table", "[station]"),
+        (WHOLE + "[reader]\nsource = 'usb:0'\n", "[reader] source: 'usb:0' is not known", "serial:/dev"),
+        (WHOLE + "[reader]\nmax_age_s = 301\n", "[reader] max_age_s: 301", "0 to 300"),
+        (WHOLE + "[reader]\nafter_s = -1\n", "[reader] after_s: -1", "0 to 300"),
+        (WHOLE + "[scale]\nsource = 'serial:ttyS0'\n", "[scale] source: 'ttyS0' is no port", "serial:/dev"),
+        (WHOLE + "[scale]\nunit = 'stone'\n", "[scale] unit: 'stone' is not known", '"lb"'),
+        (WHOLE + "[scale]\nask = 'W'\n", "[scale] ask: only a scale on a serial port", "leave it out"),
+        (WHOLE + "[scale]\nask = 'Wät'\n", "cannot be sent", '"W"'),
+        (WHOLE + "[scale]\nmax_age_s = 61\n", "[scale] max_age_s: 61", "0 to 60"),
+        (
+            WHOLE + "[reader]\nsource = 'mqtt:barn/tags'\n",
+            "[reader] source: there is no broker",
+            "[mqtt] host",
+        ),
         ("not toml", "not valid TOML", "line"),
     ],
 )
@@ -111,6 +125,17 @@ def test_a_station_has_as_many_buttons_as_are_listed(tmp_path: Path) -> None:
         ("plain", "barn/1"),
     ]
     assert config.buttons[1].presses == {"double", "hold"}
+
+
+def test_a_station_has_the_devices_that_have_a_source(tmp_path: Path) -> None:
+    assert load_config(written(tmp_path, WHOLE)).devices() == {}
+    both = (
+        MQTT + "[reader]\nsource = 'mqtt:barn/reader'\n[scale]\nsource = 'serial:/dev/ttyUSB0'\nask = 'W'\n"
+    )
+    assert load_config(written(tmp_path, both)).devices() == {
+        "reader": Topic("barn/reader"),
+        "scale": SerialPort("/dev/ttyUSB0", 9600, 8, "none", 1),
+    }
 
 
 def test_an_absent_file_is_a_configuration_error(tmp_path: Path) -> None:

@@ -22,7 +22,9 @@ from edge.app import run_station
 from edge.buttons import Press, read_message
 from edge.config import ButtonConfig, Config, MqttConfig, load_config
 from edge.cursor import Cursor
+from edge.devices import Devices
 from edge.errors import ConfigError
+from edge.heard import Heard
 from edge.mqtt import BRIEF_IN_A_ROW, Broker
 from edge.news import AT_ONCE, CURSOR
 from edge.outbox import Outbox
@@ -31,7 +33,15 @@ from edge.records import VIEWS, Status, StoredImage
 from edge.remote import Silence, open_remote
 from edge.store import Store
 from edge.triggers import new_trigger
-from tests.brokers import Heard, Mosquitto, certificates, listening, mosquitto, require_mosquitto, wait_until
+from tests.brokers import (
+    Listener,
+    Mosquitto,
+    certificates,
+    listening,
+    mosquitto,
+    require_mosquitto,
+    wait_until,
+)
 from tests.conftest import CONFIG, REPO, SAMPLES
 from tests.edge.test_buttons import OTHER, PRESSED
 
@@ -48,7 +58,7 @@ def broker(tmp_path: Path) -> Iterator[Mosquitto]:
 
 
 @pytest.fixture
-def heard(broker: Mosquitto) -> Iterator[Heard]:
+def heard(broker: Mosquitto) -> Iterator[Listener]:
     with listening(broker) as heard:
         yield heard
 
@@ -83,12 +93,12 @@ def captures(config: Config) -> list[str]:
         return [str(capture.status) for capture in reversed(store.captures(100))]
 
 
-def is_online(heard: Heard) -> bool:
+def is_online(heard: Listener) -> bool:
     return heard.on(AVAILABILITY)[-1:] == ["online"]
 
 
 def test_a_press_is_told_accepted_then_done_and_its_result_is_the_stored_one(
-    broker: Mosquitto, heard: Heard
+    broker: Mosquitto, heard: Listener
 ) -> None:
     config = configured(broker, views=3)
     with running(config):
@@ -114,7 +124,7 @@ def test_a_press_is_told_accepted_then_done_and_its_result_is_the_stored_one(
         assert health["cameras"] == {"side": "ok", "top": "ok", "front": "ok"}
 
 
-def test_every_button_presses_once_and_its_other_messages_never(broker: Mosquitto, heard: Heard) -> None:
+def test_every_button_presses_once_and_its_other_messages_never(broker: Mosquitto, heard: Listener) -> None:
     """Recorded bytes of each device, through the broker, to a row per press."""
     config = configured(broker, "debounce_s = 0.1\n", BUTTONS)
     with running(config):
@@ -130,7 +140,28 @@ def test_every_button_presses_once_and_its_other_messages_never(broker: Mosquitt
     assert heard.states() == ["accepted", "done"] * len(PRESSED)
 
 
-def test_a_press_that_comes_twice_is_one_and_a_retained_one_is_none(broker: Mosquitto, heard: Heard) -> None:
+def test_a_tag_and_a_weight_from_the_broker_belong_to_the_press_and_retained_ones_to_none(
+    broker: Mosquitto, heard: Listener
+) -> None:
+    devices = '[reader]\nsource = "mqtt:barn/reader"\n[scale]\nsource = "mqtt:barn/scale"\n'
+    heard.send("barn/reader", "LA 982 000001088421", retain=True)
+    heard.send("barn/scale", "ST,GS,+00099.0lb", retain=True)
+    config = configured(broker, buttons=devices)
+    with running(config):
+        wait_until(lambda: is_online(heard))
+        heard.send("barn/reader", "LA 982 000001088420\r\n")
+        heard.send("barn/scale", "US,GS,+00120.0lb\r\n")
+        heard.send("barn/scale", "ST,GS,+00121.5lb\r\n")
+        heard.send(TRIGGER, "press")
+        result = wait_until(lambda: heard.on(RESULT))[0]
+        shown = wait_until(lambda: heard.on("goatdev/barn1/state"))[-1]
+    assert result["goat_id"] == shown["goat_id"] == "982000001088420"
+    assert result["weight_kg"] == shown["weight_kg"] == pytest.approx(55.11, abs=0.01)
+
+
+def test_a_press_that_comes_twice_is_one_and_a_retained_one_is_none(
+    broker: Mosquitto, heard: Listener
+) -> None:
     shelly = PRESSED["shelly1"][0]
     for topic, payload in ((TRIGGER, b"press"), ("barn/esphome", b"ON"), ("barn/shelly1", shelly)):
         heard.send(topic, payload, retain=True)
@@ -155,11 +186,12 @@ def test_a_press_that_comes_twice_is_one_and_a_retained_one_is_none(broker: Mosq
 
 @contextmanager
 def hearing(config: Config) -> Iterator[tuple[Silence, Store]]:
-    with Store(config.database_path) as store, open_remote(config, store, "a network") as remote:
+    ears = Heard(config.reader, config.scale, Devices(config.devices_path, config.devices()))
+    with Store(config.database_path) as store, open_remote(config, store, ears, "a network") as remote:
         yield remote, store
 
 
-def test_a_press_during_a_capture_is_told_so_and_leaves_no_row(broker: Mosquitto, heard: Heard) -> None:
+def test_a_press_during_a_capture_is_told_so_and_leaves_no_row(broker: Mosquitto, heard: Listener) -> None:
     with hearing(configured(broker, "debounce_s = 0\n")) as (remote, store):
         wait_until(lambda: is_online(heard))
         begun = store.press(new_trigger("dashboard"), "barn1")
@@ -179,7 +211,7 @@ def test_a_press_during_a_capture_is_told_so_and_leaves_no_row(broker: Mosquitto
 
 
 def test_measuring_again_keeps_no_press_waiting_and_tells_nobody_at_the_crate(
-    broker: Mosquitto, heard: Heard
+    broker: Mosquitto, heard: Listener
 ) -> None:
     image = StoredImage("side", "raw", "x/side_raw.jpg", "0" * 64, 640, 480, 1234)
     with hearing(configured(broker)) as (remote, store):
@@ -195,7 +227,9 @@ def test_measuring_again_keeps_no_press_waiting_and_tells_nobody_at_the_crate(
         assert heard.states() == ["accepted"]
 
 
-def test_presses_of_all_sources_at_the_same_moment_each_end_in_a_row(broker: Mosquitto, heard: Heard) -> None:
+def test_presses_of_all_sources_at_the_same_moment_each_end_in_a_row(
+    broker: Mosquitto, heard: Listener
+) -> None:
     config = configured(broker, "debounce_s = 0\n")
     with hearing(config) as (_, store):
         wait_until(lambda: is_online(heard))
@@ -228,7 +262,7 @@ def test_presses_of_all_sources_at_the_same_moment_each_end_in_a_row(broker: Mos
         assert {one: sources.count(one) for one in sources} == {"mqtt": 5, "dashboard": 5, "command": 5}
 
 
-def test_what_no_goat_is_called_is_refused_with_the_reason(broker: Mosquitto, heard: Heard) -> None:
+def test_what_no_goat_is_called_is_refused_with_the_reason(broker: Mosquitto, heard: Listener) -> None:
     with hearing(configured(broker)) as (_, store):
         wait_until(lambda: is_online(heard))
         heard.send(TRIGGER, '{"goat_id":"<script>"}')
@@ -240,7 +274,7 @@ def test_what_no_goat_is_called_is_refused_with_the_reason(broker: Mosquitto, he
         assert store.counts() == {}
 
 
-def test_feedback_is_in_the_language_of_the_station(broker: Mosquitto, heard: Heard) -> None:
+def test_feedback_is_in_the_language_of_the_station(broker: Mosquitto, heard: Listener) -> None:
     config = configured(broker)
     config = replace(config, station=replace(config.station, language="es"))
     with hearing(config):
@@ -250,7 +284,7 @@ def test_feedback_is_in_the_language_of_the_station(broker: Mosquitto, heard: He
 
 
 def test_a_press_that_cannot_be_written_down_is_an_error_and_the_next_one_is_heard(
-    broker: Mosquitto, heard: Heard, caplog: pytest.LogCaptureFixture
+    broker: Mosquitto, heard: Listener, caplog: pytest.LogCaptureFixture
 ) -> None:
     config = configured(broker, "debounce_s = 0\n")
     config.data_dir.write_text("a file where the folder should be")
@@ -271,7 +305,7 @@ def test_a_press_that_cannot_be_written_down_is_an_error_and_the_next_one_is_hea
 
 
 def test_a_message_that_finds_a_bug_costs_no_more_than_itself(
-    broker: Mosquitto, heard: Heard, caplog: pytest.LogCaptureFixture
+    broker: Mosquitto, heard: Listener, caplog: pytest.LogCaptureFixture
 ) -> None:
     taken: list[tuple[str, bytes, bool]] = []
 
@@ -328,7 +362,9 @@ def test_a_broker_that_is_absent_or_killed_costs_no_press_and_no_result(tmp_path
             assert len(published) == 4
 
 
-def test_results_of_the_time_without_a_broker_come_in_order_and_once(broker: Mosquitto, heard: Heard) -> None:
+def test_results_of_the_time_without_a_broker_come_in_order_and_once(
+    broker: Mosquitto, heard: Listener
+) -> None:
     config = configured(broker)
 
     def missed(store: Store, number: int) -> list[str]:
@@ -351,7 +387,7 @@ def test_results_of_the_time_without_a_broker_come_in_order_and_once(broker: Mos
 
 
 def test_a_document_that_cannot_be_told_is_said_once_and_does_not_stop_the_next(
-    broker: Mosquitto, heard: Heard, caplog: pytest.LogCaptureFixture
+    broker: Mosquitto, heard: Listener, caplog: pytest.LogCaptureFixture
 ) -> None:
     with hearing(configured(broker)) as (remote, store):
         wait_until(lambda: is_online(heard) and heard.on("goatdev/barn1/health"))
@@ -389,7 +425,7 @@ def program(config: Config, **environment: str) -> Iterator[subprocess.Popen]:
 
 
 def test_a_station_that_is_killed_is_offline_and_online_again_when_it_is_back(
-    broker: Mosquitto, heard: Heard
+    broker: Mosquitto, heard: Listener
 ) -> None:
     config = configured(broker)
     with program(config) as process:
@@ -404,7 +440,7 @@ def test_a_station_that_is_killed_is_offline_and_online_again_when_it_is_back(
 
 
 def test_two_stations_of_one_name_throw_each_other_out_and_say_so_once(
-    broker: Mosquitto, heard: Heard, caplog: pytest.LogCaptureFixture
+    broker: Mosquitto, heard: Listener, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
     config = configured(broker)
@@ -522,7 +558,7 @@ def test_a_certificate_that_is_none_is_a_mistake_in_the_configuration(tmp_path: 
 
 
 def test_home_assistant_finds_the_station_and_is_told_again_when_it_restarts(
-    broker: Mosquitto, heard: Heard
+    broker: Mosquitto, heard: Listener
 ) -> None:
     topic = "homeassistant/device/goatdev_barn1/config"
     config = configured(broker)

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlite_utils import Database
 
 from edge.errors import StoreError
 from edge.outbox import Outbox, Receipt
-from edge.records import Advice, Line, Measurement, Reading, Revision, Status, StoredImage, Trigger
+from edge.records import (
+    Advice,
+    Capture,
+    Line,
+    Measurement,
+    Reading,
+    Revision,
+    Status,
+    StoredImage,
+    Trigger,
+    Weight,
+)
+from edge.schema import migrations
 from edge.store import Store, time_of
 from edge.triggers import new_trigger
 from tests.conftest import REPO
@@ -39,6 +54,9 @@ REVISION = Revision(
     software="goatdev test",
 )
 IMAGE = StoredImage("side", "raw", "20261121/x/side_raw.jpg", "0" * 64, 640, 480, 1234)
+
+
+WEIGHT = Weight(55.11147, "typed", "121.5 lb")
 
 
 @pytest.fixture
@@ -191,6 +209,107 @@ def test_a_goat_attached_later_does_not_change_what_was_already_owed(store: Stor
     store.ask_again(done.id, "LATE")
     (after,) = Outbox(store).due()
     assert after.document == before.document
+
+
+def completed(store: Store, **changes) -> Capture:
+    done = store.begin(press(store, **changes)).completed(REVISION)
+    store.close_capture(done)
+    return done
+
+
+def named(goat_id: str) -> Callable[[Capture], Capture]:
+    return lambda capture: capture.named(goat_id, "later")
+
+
+def weighing(capture: Capture) -> Capture:
+    return replace(capture, weight=WEIGHT)
+
+
+def test_a_press_keeps_who_named_the_goat_and_what_was_typed(store: Store) -> None:
+    typed = store.press(new_trigger("command", "G 7", weight=WEIGHT), "barn1")
+    assert (typed.goat_id, typed.goat_source, typed.weight) == ("G 7", "typed", WEIGHT)
+    sent = store.press(new_trigger("mqtt", "G 7"), "barn1")
+    assert (sent.goat_source, sent.weight) == ("press", None)
+    assert press(store).goat_source is None
+
+
+def test_goat_and_weight_that_were_read_at_the_press_are_stored_with_the_capture(store: Store) -> None:
+    begun = store.begin(press(store))
+    done = replace(begun.completed(REVISION).named("982000001088420", "reader"), weight=WEIGHT)
+    store.close_capture(done)
+    kept = store.capture(done.id)
+    assert (kept.goat_id, kept.goat_source, kept.weight) == ("982000001088420", "reader", WEIGHT)
+    (entry,) = Outbox(store).due()
+    document = json.loads(entry.document)
+    assert (document["goat_id"], document["goat_id_source"]) == ("982000001088420", "reader")
+    assert document["weight_kg"] == 55.111
+    assert document["weight"] == {"kg": 55.111, "source": "typed", "raw": "121.5 lb"}
+
+
+def test_a_label_that_comes_later_is_owed_to_the_cloud_and_measures_nothing(store: Store) -> None:
+    done = completed(store)
+    labelled = store.label(done.id, lambda capture: weighing(named("LATE")(capture)))
+    assert labelled == store.capture(done.id)
+    assert (labelled.goat_id, labelled.goat_source, labelled.weight) == ("LATE", "later", WEIGHT)
+    assert (labelled.revision, labelled.revision_number) == (done.revision, 1)
+    first, second = Outbox(store).due()
+    assert (first.sequence, second.sequence) == (0, 1)
+    assert json.loads(first.document)["goat_id"] is None
+    assert json.loads(second.document)["goat_id"] == "LATE"
+    assert json.loads(second.document)["images"] == json.loads(first.document)["images"]
+
+
+def test_a_label_that_changes_nothing_owes_nothing(store: Store) -> None:
+    done = completed(store, goat_id="G 7")
+    store.label(done.id, named("G 7"))
+    assert store.capture(done.id).goat_source == "typed"
+    assert len(Outbox(store).due()) == 1
+
+
+def test_a_capture_that_is_being_worked_on_is_not_labelled(store: Store) -> None:
+    waiting = press(store)
+    assert store.label(waiting.id, named("G 7")).goat_id is None
+    assert store.label(store.begin(waiting).id, named("G 7")).goat_id is None
+    assert Outbox(store).due() == []
+
+
+def test_a_label_and_its_outbox_entry_are_stored_together_or_not_at_all(store: Store) -> None:
+    done = completed(store)
+    store.db.execute(
+        "CREATE TRIGGER full BEFORE INSERT ON outbox BEGIN SELECT RAISE(ABORT, 'disk full'); END"
+    )
+    with pytest.raises(StoreError, match="disk full"):
+        store.label(done.id, named("LATE"))
+    assert store.capture(done.id) == done
+
+
+def test_measuring_again_keeps_the_weight_and_says_that_the_goat_came_later(store: Store) -> None:
+    done = store.label(completed(store).id, weighing)
+    again = store.ask_again(done.id, "LATE")
+    store.close_capture(store.begin(again).completed(REVISION))
+    kept = store.capture(done.id)
+    assert (kept.goat_id, kept.goat_source, kept.weight) == ("LATE", "later", WEIGHT)
+
+
+def test_a_database_from_before_weights_is_upgraded_with_its_rows(tmp_path: Path) -> None:
+    """Who named its goats is not known, and is not made up."""
+    at = "2026-11-21T14:05:06.789000+00:00"
+    connection = sqlite3.connect(tmp_path / "station.db", isolation_level=None)
+    migrations.apply(Database(connection), stop_before="names_and_weights")
+    connection.executescript(f"""
+        INSERT INTO captures (id, status, trigger_id, source, requested_at, goat_id, revision)
+        VALUES ('20261121T140506789Z_barn1', 'completed', 'press-1', 'dashboard', '{at}', 'Heidi', 1);
+        INSERT INTO outbox (capture_id, sequence, document, next_attempt_at)
+        VALUES ('20261121T140506789Z_barn1', 0, '{{}}', '{at}');
+    """)
+    connection.close()
+    with Store(tmp_path / "station.db") as store:
+        kept = store.capture("20261121T140506789Z_barn1")
+        assert (kept.goat_id, kept.goat_source, kept.goat_note, kept.weight) == ("Heidi", None, None, None)
+        assert kept.is_named_by_people
+        weighed = store.label(kept.id, weighing)
+        assert (weighed.goat_id, weighed.weight) == ("Heidi", WEIGHT)
+        assert [entry.sequence for entry in Outbox(store).due()] == [0, 1]
 
 
 def test_a_trigger_without_requested_zone_is_still_utc() -> None:
