@@ -58,7 +58,9 @@ def test_a_model_that_stands_in_for_a_damaged_one_is_a_warning(client: FlaskClie
 
 
 def test_a_reader_or_scale_that_cannot_be_heard_is_a_warning(barn: Barn) -> None:
-    config = replace(barn.config, reader=ReaderConfig("serial:/dev/ttyUSB0"), scale=ScaleConfig("mqtt:scale"))
+    config = replace(
+        barn.config, reader=ReaderConfig("serial:/dev/ttyUSB0"), scale=ScaleConfig("serial:/dev/ttyUSB1")
+    )
     client = create_app(config).test_client()
     assert not {"reader", "scale"} & set(checks(client))
     with barn.running():

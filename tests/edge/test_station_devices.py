@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from edge.app import listening_to_devices, open_station, run_station
+from edge.app import open_station, run_station
 from edge.config import Config, load_config
 from edge.devices import Device, read_devices
-from edge.errors import ConfigError
 from edge.records import Capture
 from edge.store import Store
 from edge.triggers import new_trigger
@@ -126,12 +125,3 @@ def test_a_reader_that_is_not_there_stops_nothing_and_is_told(config: Config, re
         assert done.revision is not None
         assert done.goat_id is None
     reader.plug()
-
-
-def test_a_topic_without_a_broker_is_a_configuration_error(tmp_path: Path) -> None:
-    path = tmp_path / "goatdev.toml"
-    path.write_text(CONFIG.format(samples=SAMPLES) + '[reader]\nsource = "mqtt:barn/reader"\n')
-    config = load_config(path)
-    config.data_dir.mkdir()
-    with pytest.raises(ConfigError), listening_to_devices(config):
-        pass
