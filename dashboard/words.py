@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from edge.document import weight_kg
 from edge.records import (
     ALL_TRAITS,
     TRAITS,
@@ -166,8 +167,8 @@ def label_key(capture: Capture | None) -> str:
     """What an open page compares to see that goat or weight were said since; measure.js writes it the same way."""
     if capture is None:
         return ""
-    kg = f"{round(capture.weight.kg, 3):g}" if capture.weight else ""
-    return "|".join((capture.goat_id or "", kg, capture.goat_note or ""))
+    kg = weight_kg(capture.weight)
+    return "|".join((capture.goat_id or "", "" if kg is None else f"{kg:g}", capture.goat_note or ""))
 
 
 def goat_source_words(source: str | None) -> str:

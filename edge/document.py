@@ -41,7 +41,7 @@ def capture_document(capture: Capture) -> dict[str, Any]:
         "goat_id": capture.goat_id,
         "goat_id_source": capture.goat_source,
         "goat_note": capture.goat_note,
-        "weight_kg": rounded(capture.weight.kg, 3) if capture.weight else None,
+        "weight_kg": weight_kg(capture.weight),
         "weight": weight_document(capture.weight) if capture.weight else None,
         "source": capture.trigger.source,
         "trigger_id": capture.trigger.id,
@@ -77,8 +77,12 @@ def reading_document(reading: Reading) -> dict[str, Any]:
     }
 
 
+def weight_kg(weight: Weight | None) -> float | None:
+    return round(weight.kg, 3) if weight else None
+
+
 def weight_document(weight: Weight) -> dict[str, Any]:
-    return {"kg": rounded(weight.kg, 3), "source": weight.source, "raw": weight.raw}
+    return {"kg": weight_kg(weight), "source": weight.source, "raw": weight.raw}
 
 
 def advice_document(advice: Advice) -> dict[str, Any]:

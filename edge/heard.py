@@ -84,4 +84,5 @@ class Heard:
     def still_comes(self, capture: Capture) -> bool:
         """Whether a tag or a weight that is heard now may belong to a press."""
         waits_s = max(self.tag_window.after_s, self.weight_window.after_s)
-        return utc_now() - capture.trigger.requested_at <= timedelta(seconds=waits_s)
+        age = utc_now() - capture.trigger.requested_at
+        return timedelta(0) <= age <= timedelta(seconds=waits_s)

@@ -328,6 +328,7 @@ def test_goat_and_weight_are_said_later_without_measuring_again(client: FlaskCli
     assert [entry.sequence for entry in Outbox(barn.store).due()] == [0, 1]
     weighed = client.post(f"/api/v1/captures/{capture.id}", json={"weight_kg": 56}).json
     assert (weighed["goat_id"], weighed["weight_kg"]) == ("B12", 56.0)
+    assert client.get("/api/v1/goats/B12/measurements").json["measurements"][0]["weight_kg"] == 56.0
 
 
 def test_what_cannot_be_said_later_is_refused(client: FlaskClient, barn: Barn) -> None:

@@ -221,6 +221,7 @@ def test_goat_and_weight_are_typed_with_the_press(client: FlaskClient, barn: Bar
     page = text_of(client.get("/"))
     assert "Goat 982000001088420" in page
     assert "Weight 55.1 kg (121.5 lb), typed" in page
+    assert "982000001088420 55.1 kg Good" in text_of(client.get("/goats/982000001088420"))
 
 
 def test_a_weight_that_no_goat_has_is_explained_on_a_page(client: FlaskClient, barn: Barn) -> None:

@@ -85,6 +85,8 @@ def test_a_tag_that_comes_after_the_press_still_names_it(heard: Heard) -> None:
     heard.hear("reader", HEIDI.encode())
     assert heard.join(capture).goat_id == HEIDI
     assert not heard.still_comes(pressed(seconds=-6))
+    # The clock was set back meanwhile.
+    assert not heard.still_comes(pressed(seconds=60))
 
 
 def test_a_tag_names_one_capture_only(heard: Heard) -> None:
