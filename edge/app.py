@@ -17,6 +17,7 @@ from edge.config import Config
 from edge.errors import StoreError
 from edge.locks import held
 from edge.models import load_model
+from edge.preview import Previews
 from edge.records import Capture, utc_now
 from edge.segment import Segmenter
 from edge.shelf import write_serving
@@ -38,6 +39,7 @@ class Station:
     rig: Rig
     segmenter: Segmenter
     calibration: Calibration
+    previews: Previews
 
     def serve(self, capture: Capture) -> Capture:
         """Do what a waiting row asks for: measure, measure again, or say that it came too late."""
@@ -75,7 +77,8 @@ def open_station(config: Config) -> Iterator[Station]:
         calibration = read_calibration(config.calibration_path)
         rig = open_rig(config.cameras, config.folder)
         try:
-            yield Station(config, store, archive, rig, segmenter, calibration)
+            previews = Previews(rig.cameras, config.preview_folder)
+            yield Station(config, store, archive, rig, segmenter, calibration, previews)
         finally:
             rig.close()
 
@@ -113,6 +116,7 @@ def run_station(config: Config, stop: Event, on_capture: Callable[[Capture], Non
         while not stop.is_set():
             capture = station.store.next_queued()
             if capture is None:
+                station.previews.refresh()
                 stop.wait(POLL_S)
                 continue
             done = station.serve(capture)

@@ -41,6 +41,7 @@ EDGE_MAY_IMPORT = {
     "geometry": {"records"},
     "annotate": {"images", "records"},
     "cameras.rig": {"errors", "records"},
+    "preview": {"errors"},
     "cameras.frozen": {"jpeg"},
     "cameras.tended": {"cameras.frozen", "errors", "records"},
     "cameras.simulated": {"errors", "images", "jpeg", "records"},

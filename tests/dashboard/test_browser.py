@@ -14,7 +14,7 @@ from werkzeug.serving import make_server
 
 from dashboard import create_app
 from edge.config import Config
-from tests.dashboard.conftest import Barn
+from tests.dashboard.conftest import Barn, picture
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -137,3 +137,19 @@ def test_a_picture_opens_large_and_closes(config: Config, barn: Barn, page: Page
         assert page.locator("#large-side").is_visible()
         page.locator("#large-side").get_by_text("Close").click()
         assert not page.locator("#large-side").is_visible()
+
+
+def test_live_pictures_go_on_by_themselves_and_say_when_there_is_none(
+    config: Config, barn: Barn, page: Page
+) -> None:
+    folder = config.preview_folder
+    with served(config) as address:
+        page.goto(f"{address}/cameras")
+        page.get_by_text("No picture").wait_for()
+        for colour in ("first", "second"):
+            (folder / "side.jpg").write_bytes(picture("side", colour))
+            with page.expect_response(lambda answer: "/preview/side.jpg" in answer.url and answer.ok):
+                pass
+            page.wait_for_function("document.querySelector('img[data-live]').naturalWidth === 320")
+        page.get_by_text("No picture").wait_for(state="hidden")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
