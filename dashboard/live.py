@@ -26,7 +26,9 @@ def picture(view: str) -> Response:
     ask_for_pictures()
     jpeg = preview.latest(config().preview_folder, view)
     if jpeg is None:
-        raise Refusal(503, "there is no live picture", "is the station running, and this camera plugged in?")
+        raise Refusal(
+            503, "there is no live picture", "check that the station runs and that this camera is plugged in"
+        )
     response = Response(jpeg, mimetype="image/jpeg")
     response.headers["Cache-Control"] = "no-store"
     return response

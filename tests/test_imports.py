@@ -85,7 +85,7 @@ EDGE_MAY_IMPORT = {
     "console": {"errors"},
 }
 # These put the parts together and may know all of them.
-ASSEMBLY = {"pipeline", "app", "demo", "cli", "cli_calibrate", "cli_models"}
+ASSEMBLY = {"pipeline", "app", "demo", "cli", "cli_calibrate", "cli_cameras", "cli_models"}
 
 # What loads the network or opens the cameras, which is the station's alone.
 HEAVY = {

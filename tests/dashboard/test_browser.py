@@ -150,6 +150,6 @@ def test_live_pictures_go_on_by_themselves_and_say_when_there_is_none(
             (folder / "side.jpg").write_bytes(picture("side", colour))
             with page.expect_response(lambda answer: "/preview/side.jpg" in answer.url and answer.ok):
                 pass
-            page.wait_for_function("document.querySelector('img[data-live]').naturalWidth === 320")
         page.get_by_text("No picture").wait_for(state="hidden")
+        assert page.locator("img[data-live]").evaluate("picture => picture.naturalWidth") == 320
         assert page.evaluate("document.documentElement.scrollWidth") <= 360

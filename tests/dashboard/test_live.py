@@ -55,7 +55,7 @@ def test_an_old_picture_is_not_shown_as_a_live_one(client: FlaskClient, config: 
     os.utime(config.preview_folder / "side.jpg", (long_ago, long_ago))
     answer = client.get("/preview/side.jpg")
     assert answer.status_code == 503
-    assert "there is no live picture" in answer.text
+    assert "There is no live picture" in answer.text
 
 
 def test_what_is_no_camera_of_this_station_is_not_sent(client: FlaskClient, config: Config) -> None:
