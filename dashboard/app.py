@@ -11,6 +11,7 @@ from dashboard import context, guard, queries, words
 from dashboard.api import api, watch
 from dashboard.errors import Refusal
 from dashboard.images import images
+from dashboard.live import live
 from dashboard.pages import pages
 from edge.config import Config
 from edge.errors import InputRefused, StoreError
@@ -33,7 +34,7 @@ def create_app(config: Config) -> Flask:
     app.config.update(GOATDEV=config, MAX_CONTENT_LENGTH=LARGEST_BODY_BYTES)
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
-    for blueprint in (pages, api, watch, images):
+    for blueprint in (pages, api, watch, images, live):
         app.register_blueprint(blueprint)
     app.before_request(guard.refuse_unknown_host)
     app.before_request(guard.refuse_other_sites)

@@ -21,6 +21,7 @@ from edge.eye import Eye
 from edge.heard import Heard
 from edge.locks import held
 from edge.models import load_model
+from edge.preview import Previews
 from edge.records import Capture, utc_now
 from edge.remote import open_remote
 from edge.segment import Segmenter
@@ -45,6 +46,7 @@ class Station:
     rig: Rig
     eye: Eye
     heard: Heard
+    previews: Previews
 
     def serve(self, capture: Capture) -> Capture:
         """Do what a waiting row asks for: measure, measure again, or say that it came too late."""
@@ -92,8 +94,9 @@ def open_station(config: Config) -> Iterator[Station]:
         eye = Eye(open_model(config), read_calibration(config.calibration_path), config.station.language)
         rig = open_rig(config.cameras, config.folder)
         try:
+            previews = Previews(rig.cameras, config.preview_folder)
             with listening_to_devices(config) as heard:
-                yield Station(config, store, archive, rig, eye, heard)
+                yield Station(config, store, archive, rig, eye, heard, previews)
         finally:
             rig.close()
 
@@ -151,6 +154,7 @@ def run_station(config: Config, stop: Event, on_capture: Callable[[Capture], Non
                 station.label_late(latest)
             capture = station.store.next_queued()
             if capture is None:
+                station.previews.refresh()
                 stop.wait(POLL_S)
                 continue
             remote.begins(capture)

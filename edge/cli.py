@@ -21,6 +21,7 @@ from edge import __version__
 from edge.app import run_station
 from edge.calibration import Calibration, read_calibration
 from edge.cli_calibrate import add_calibrating
+from edge.cli_cameras import add_cameras
 from edge.cli_models import add_models
 from edge.config import config_if_any, find_config, load_config
 from edge.console import complain, say, with_config
@@ -263,6 +264,7 @@ def parser() -> argparse.ArgumentParser:
     add_calibrating(commands)
     add_services(commands)
     add_models(commands)
+    add_cameras(commands)
     return top
 
 

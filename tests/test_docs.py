@@ -52,7 +52,7 @@ def test_every_configuration_key_is_in_the_readme(table: str) -> None:
 def test_every_file_and_command_that_the_readme_links_to_exists() -> None:
     for target in re.findall(r"\]\((?!https?:|#)([^)#]+)\)", README):
         assert (REPO / target).exists(), target
-    for script in re.findall(r"scripts/[a-z_.]+", README):
+    for script in re.findall(r"scripts/[a-z0-9_.]+", README):
         assert (REPO / script).exists(), script
 
 

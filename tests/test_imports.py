@@ -59,6 +59,7 @@ EDGE_MAY_IMPORT = {
     "geometry": {"records"},
     "annotate": {"images", "records"},
     "cameras.rig": {"errors", "records"},
+    "preview": {"errors"},
     "cameras.frozen": {"jpeg"},
     "cameras.tended": {"cameras.frozen", "errors", "records"},
     "cameras.simulated": {"errors", "images", "jpeg", "records"},
@@ -123,7 +124,7 @@ EDGE_MAY_IMPORT = {
     },
 }
 # These put the parts together and may know all of them.
-ASSEMBLY = {"pipeline", "eye", "app", "demo", "cli", "cli_calibrate", "cli_models"}
+ASSEMBLY = {"pipeline", "eye", "app", "demo", "cli", "cli_calibrate", "cli_cameras", "cli_models"}
 
 # What loads the network or opens the cameras, which is the station's alone.
 HEAVY = {

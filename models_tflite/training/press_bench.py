@@ -34,7 +34,7 @@ from edge.triggers import new_trigger
 
 SAMPLE_S = 0.004
 # One standard deviation of the noise, grey values, and the camera's own softness, px: about 4 MB at quality 90.
-NOISE, SOFTNESS_PX, QUALITY = 7.0, 0.7, 90
+NOISE, SOFTNESS_PX, QUALITY = 8.0, 0.4, 90
 CONFIG = """\
 [station]
 id = "bench"

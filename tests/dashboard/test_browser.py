@@ -18,7 +18,7 @@ from dashboard import create_app
 from edge.config import Config, ReaderConfig
 from edge.devices import Devices
 from edge.records import Weight, utc_now
-from tests.dashboard.conftest import Barn
+from tests.dashboard.conftest import Barn, picture
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -240,3 +240,19 @@ def test_the_tag_that_the_reader_saw_stands_in_the_empty_goat_field(
         devices.reached("reader", "/dev/ttyUSB0 went away")
         page.get_by_text("read just now").wait_for(state="hidden")
         assert page.locator("[name=goat_id]").get_attribute("placeholder") == ""
+
+
+def test_live_pictures_go_on_by_themselves_and_say_when_there_is_none(
+    config: Config, barn: Barn, page: Page
+) -> None:
+    folder = config.preview_folder
+    with served(config) as address:
+        page.goto(f"{address}/cameras")
+        page.get_by_text("No picture").wait_for()
+        for colour in ("first", "second"):
+            (folder / "side.jpg").write_bytes(picture("side", colour))
+            with page.expect_response(lambda answer: "/preview/side.jpg" in answer.url and answer.ok):
+                pass
+        page.get_by_text("No picture").wait_for(state="hidden")
+        assert page.locator("img[data-live]").evaluate("picture => picture.naturalWidth") == 320
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
