@@ -52,7 +52,7 @@ class Condition:
 
     moved_cm  how far it is off from where its camera was calibrated, at the crate's middle; None where that cannot be
               told
-    detail    what its fine detail tells of the lens; None of a picture that tells nothing
+    detail    its fine detail, which tells of the lens; None of a bad picture, or where moved_cm cannot be told
     """
 
     view: str
@@ -80,7 +80,8 @@ def inspect(
     moved = how_far_moved(reference, camera, gray, mask) if reference and camera and not advice else None
     if moved and moved.is_moved:
         advice.append(advise("camera_moved", view, cm=f"{moved.cm:.1f}"))
-    detail = None if advice else fine_detail(gray, mask)
+    # What is seen elsewhere than before looks gone there: only a camera that is known to stand still is judged.
+    detail = fine_detail(gray, mask) if moved and not advice else None
     return Condition(view, tuple(advice), moved.cm if moved else None, detail)
 
 

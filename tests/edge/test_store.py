@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 from sqlite_utils import Database
 
@@ -19,6 +20,7 @@ from edge.outbox import Outbox, Receipt
 from edge.records import (
     Advice,
     Capture,
+    Glance,
     Line,
     Measurement,
     Reading,
@@ -29,7 +31,7 @@ from edge.records import (
     Weight,
 )
 from edge.schema import migrations
-from edge.store import Store, time_of
+from edge.store import GLANCES_KEPT, Store, time_of
 from edge.triggers import new_trigger
 from tests.conftest import REPO
 
@@ -315,3 +317,65 @@ def test_a_database_from_before_weights_is_upgraded_with_its_rows(tmp_path: Path
 def test_a_trigger_without_requested_zone_is_still_utc() -> None:
     assert new_trigger("command").requested_at.tzinfo is UTC
     assert Trigger("t", "command", datetime.now(UTC)).goat_id is None
+
+
+# How the views looked.
+
+
+def glance(number: int, dirty: bool = False) -> Glance:
+    return Glance("side", np.full((3, 4), number, np.uint8), dirty)
+
+
+def completed_with(store: Store, number: int) -> str:
+    done = store.begin(press(store)).completed(REVISION)
+    store.close_capture(done, [glance(number, dirty=number % 2 == 1)])
+    return done.id
+
+
+def test_glances_come_back_oldest_first_as_they_were_under_their_calibration(store: Store) -> None:
+    ids = [completed_with(store, number) for number in (1, 2, 3)]
+    found = store.glances("c", before=ids[2])["side"]
+    assert [(int(one.detail[2, 3]), one.is_dirty) for one in found] == [(1, True), (2, False)]
+    assert found[0].detail.shape == (3, 4)
+    assert store.glances("another calibration", before=ids[2]) == {}
+
+
+def test_only_the_latest_glances_of_a_view_are_kept(store: Store) -> None:
+    for number in range(GLANCES_KEPT + 3):
+        completed_with(store, number)
+    kept = store.glances("c", before="9")["side"]
+    assert [int(one.detail[0, 0]) for one in kept] == list(range(3, GLANCES_KEPT + 3))
+
+
+def test_a_capture_that_cannot_be_stored_leaves_no_glance(store: Store) -> None:
+    twice = replace(REVISION, measurements=REVISION.measurements[:1] * 2)
+    with pytest.raises(StoreError):
+        store.close_capture(store.begin(press(store)).completed(twice), [glance(1)])
+    assert store.glances("c", before="9") == {}
+
+
+def test_a_database_from_before_glances_is_upgraded_and_remembers_from_then_on(tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / "old.db", isolation_level=None)
+    migrations.apply(Database(connection), stop_before="glances")
+    connection.executescript(
+        "INSERT INTO captures (id, status, trigger_id, source, requested_at)"
+        " VALUES ('20261121T140506789Z_barn1', 'queued', 'press-1', 'mqtt', '2026-11-21T14:05:06.789000+00:00')"
+    )
+    connection.close()
+    with Store(tmp_path / "old.db") as store:
+        (kept,) = store.captures()
+        store.close_capture(store.begin(kept).completed(REVISION), [glance(7)])
+        assert [int(one.detail[0, 0]) for one in store.glances("c", before="9")["side"]] == [7]
+
+
+# The verdict.
+
+
+def test_dirt_beside_the_goat_is_said_and_asks_for_no_other_press() -> None:
+    side = Reading("side", 0.9, "left")
+    measured = (Measurement("withers_height_cm", ("side",), 61.2, 1.0, 0.9),)
+    dirt = Advice("lens_dirty", "side", "Wipe it.")
+    beside = replace(REVISION, measurements=measured, readings=(side,), advice=(dirt,))
+    before = replace(beside, readings=(replace(side, warnings=("lens_dirty",)),))
+    other = replace(beside, advice=(dirt, Advice("head_down", "side", "Wait.")))
+    assert [one.verdict for one in (beside, before, other)] == ["good", "look again", "look again"]

@@ -86,10 +86,23 @@ def _dirty_lens(rng: Rng, picture: NDArray[np.float32]) -> NDArray[np.float32]:
     cover = np.zeros((height, width), np.float32)
     for _ in range(int(rng.integers(1, 5 if drops else 25))):
         centre = int(rng.integers(width)), int(rng.integers(height))
-        size = rng.uniform(0.02, 0.09) if drops else rng.uniform(0.002, 0.015)
-        axes = tuple(max(1, int(size * width * grow)) for grow in rng.uniform(0.7, 1.3, 2))
-        cv2.ellipse(cover, centre, (axes[0], axes[1]), float(rng.uniform(0, 180)), 0, 360, (1.0,), -1)
-    soft = cv2.GaussianBlur(cover, (0, 0), width * (0.006 if drops else 0.004))[..., None]
+        add_spot(rng, cover, centre, float(rng.uniform(0.02, 0.09) if drops else rng.uniform(0.002, 0.015)))
+    return through_dirt(picture, cover, drops)
+
+
+def add_spot(rng: Rng, cover: NDArray[np.float32], centre: tuple[int, int], size: float) -> None:
+    """Dirt of about that radius, a share of the picture's width, in a cover (H, W) of 0 and 1."""
+    axes = tuple(max(1, int(size * cover.shape[1] * grow)) for grow in rng.uniform(0.7, 1.3, 2))
+    cv2.ellipse(cover, centre, (axes[0], axes[1]), float(rng.uniform(0, 180)), 0, 360, (1.0,), -1)
+
+
+def through_dirt(
+    picture: NDArray[np.float32], cover: NDArray[np.float32], drops: bool
+) -> NDArray[np.float32]:
+    """A picture (H, W) or (H, W, 3) as seen through what covers the lens: drops, or else dust."""
+    width = picture.shape[1]
+    soft = cv2.GaussianBlur(cover, (0, 0), width * (0.006 if drops else 0.004))
+    soft = soft if picture.ndim == 2 else soft[..., None]
     blurred = cv2.GaussianBlur(picture, (0, 0), width * 0.02)
     behind = blurred * 0.9 + 22 if drops else 0.5 * blurred + 0.25 * picture
     return np.asarray(picture + (behind - picture) * soft * (0.9 if drops else 0.6), dtype=np.float32)
