@@ -114,7 +114,6 @@ CATALOGUE: Mapping[str, Mapping[str, str]] = {
 # In the catalogue and said by nobody yet, and why.
 RESERVED: Mapping[str, str] = {
     "lens_dirty": "one picture does not tell a drop from a shadow that went away; what stays over many captures may",
-    "person_in_the_way": "the network does not tell people apart yet",
 }
 
 

@@ -124,8 +124,9 @@ class SimulatedPicture:
         """Whether somebody is before the goat or in its place; None where it cannot be told."""
         people = self.people
         if people is None:
-            # Whoever hid a part of a goat made it a truncated one.
-            return None if self.truncated or self.kind == "person" else False
+            # Who stands about a crate may hide a goat from the side only, and then it counts as truncated.
+            may_hide = self.truncated and self.view == "side" and self.kind != "half_goat"
+            return None if may_hide or self.kind == "person" else False
         if people.instead:
             return True if people.instead >= FILLS_TOO_MUCH else None
         if people.hide < HIDES_NOTHING:
