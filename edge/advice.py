@@ -125,11 +125,6 @@ CATALOGUE: Mapping[str, Mapping[str, str]] = {
     },
 }
 
-# In the catalogue and said by nobody yet, and why.
-RESERVED: Mapping[str, str] = {
-    "person_in_the_way": "the network does not tell people apart yet",
-}
-
 
 def advise(code: str, view: str | None = None, why: str = "", **details: str) -> Advice:
     """The advice of a code in English; `translated` puts it in the station's language."""

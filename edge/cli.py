@@ -144,6 +144,7 @@ def segmentation_document(
         "goat_found": found,
         "confidence": round(segmentation.confidence, 3),
         "scene": {name: round(share, 3) for name, share in segmentation.scene.items()},
+        "person": None if segmentation.person is None else round(segmentation.person, 3),
         "size": list(picture.full_size),
         "landmarks": {name: [round(x * scale, 1), round(y * scale, 1)] for name, (x, y) in points.items()},
         "model": segmenter.card.as_document(),

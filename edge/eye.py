@@ -87,19 +87,21 @@ class Eye:
         return Seen(noted(findings, conditions), masks, details)
 
     def look_at(self, view: str, picture: Picture) -> Look:
-        """Find the goat in one picture and what measures it, or say what is missing."""
+        """Find the goat in one picture and what measures it, or say what is missing; and who is in the way."""
         segmentation = self.segmenter.segment(picture, view)
+        person = advise("person_in_the_way", view) if self.segmenter.finds_person(segmentation) else None
         if not self.segmenter.finds_goat(segmentation):
-            advice = advise("nobody_there", view)
+            advice = person or advise("nobody_there", view)
             return Look(view, segmentation, None, f"no goat was found in the {view} picture", advice)
         for scene, (code, reason) in NOT_ONE_GOAT.items():
             if segmentation.scene.get(scene, 0.0) > NOT_ONE_AT:
-                return Look(view, segmentation, None, f"{reason} the {view} picture", advise(code, view))
+                advice = person if person and scene == "part" else advise(code, view)
+                return Look(view, segmentation, None, f"{reason} the {view} picture", advice)
         try:
             ruler = self.calibration.ruler_for(view, picture.full_size, picture.size)
         except MeasureError as error:
             return Look(view, segmentation, None, str(error), advise("not_calibrated", view, str(error)))
-        return Look(view, segmentation, ruler)
+        return Look(view, segmentation, ruler, advice=person)
 
     def condition_of(self, look: Look, picture: Picture) -> Condition:
         """What there is to say about a picture, whether or not a goat was found in it."""

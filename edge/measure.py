@@ -35,13 +35,18 @@ RATIOS = {
 # Withers and rump of a standing goat differ by less than this factor.
 WITHERS_TO_RUMP = 1.3
 UNEQUAL_ENDS = "the outline is not that of a standing goat: withers and rump do not fit together"
+# What an outline looks like from which a person takes a part.
+HIDDEN_BY_SOMEBODY = ("goat_hidden", "nobody_there")
 NOT_SEEN = "not enough of the goat is seen to say"
 NOT_ESTIMATED = "calibrated side and top cameras that see the whole trunk are needed to estimate it"
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One view as it comes to be measured: an outline and what measures it, or the reason why there is none."""
+    """One view as it comes to be measured: an outline and what measures it, or the reason why there is none.
+
+    advice  what to do better; with an outline, too, where somebody stands before the goat
+    """
 
     view: str
     segmentation: Segmentation | None = None
@@ -163,9 +168,10 @@ def reading_of(look: Look, outline: Outline | None, found: Readout) -> Reading:
 
 
 def advice_of(look: Look, outline: Outline | None) -> tuple[Advice, ...]:
-    if outline is None:
-        return (look.advice,) if look.advice else ()
-    return outline.advice
+    """What is to be said of a view; what hides the goat only once, by its cause."""
+    said = (look.advice,) if look.advice else ()
+    seen = outline.advice if outline else ()
+    return (*said, *(one for one in seen if not said or one.code not in HIDDEN_BY_SOMEBODY))
 
 
 def best_body_width(measurements: Iterable[Measurement]) -> tuple[Measurement, list[Advice]]:

@@ -236,6 +236,7 @@ class Segmentation:
     scene       "none", "one", "part", "several" -> probability that the picture shows so much of goats
     softness    (ceil(H / 8), ceil(W / 8))  px that an outline there moves if the network is off by one logit;
                 None where the outline is exact
+    person      0..1, probability that somebody is before the goat or in its place; None where no one can say
     """
 
     view: str
@@ -244,6 +245,7 @@ class Segmentation:
     landmarks: Mapping[str, Landmark] = field(default_factory=dict)
     scene: Mapping[str, float] = field(default_factory=dict)
     softness: Softness | None = None
+    person: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,7 +6,7 @@ import hashlib
 import math
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -73,6 +73,7 @@ class ModelCard:
     scenes           what it calls a picture by how many goats it shows, in the order of its scores
     min_confidence   below it there is no goat in the picture
     min_area_fraction  of the picture; below it there is no goat either
+    person_from      from this probability on somebody is in the way; None where the network does not tell people
     """
 
     name: str
@@ -85,6 +86,7 @@ class ModelCard:
     scenes: tuple[str, ...]
     min_confidence: float
     min_area_fraction: float
+    person_from: float | None = None
 
     def __post_init__(self) -> None:
         if set(self.scenes) != set(SCENES):
@@ -135,12 +137,14 @@ class Glance:
     classes    (H, W, 3)  logits of background, body, head, over the whole input
     landmarks  (h, w, L)  logits of where each landmark lies
     scene      (S,)       probabilities
+    person     (h, w)     logits of where somebody is in the way; None where the network does not tell
     """
 
     frame: Frame
     classes: Floats
     landmarks: Floats
     scene: Floats
+    person: Floats | None = None
 
 
 class Segmenter:
@@ -171,12 +175,15 @@ class Segmenter:
         """Body and head of the goat in one picture, at the picture's working size.
 
         Where the whole picture shows none, its middle is looked at: a kid far from the camera is too small otherwise.
+        Who is in the way is told by the first look at the whole: closer ones see what is before the goat, not who.
         """
         seen = self.segment_from(whole_frame(picture.size, self.card.input_size), picture, view)
         if self.finds_goat(seen):
             return seen
         again = self.segment_from(middle_frame(picture.size, self.card.input_size), picture, view)
-        return again if self.finds_goat(again) and again.confidence >= SURE_OF_THE_MIDDLE else seen
+        if self.finds_goat(again) and again.confidence >= SURE_OF_THE_MIDDLE:
+            return replace(again, person=seen.person)
+        return seen
 
     def segment_from(self, frame: Frame, picture: Picture, view: str) -> Segmentation:
         """As `segment`, of a goat that is looked for in one frame.
@@ -198,12 +205,18 @@ class Segmenter:
             find_landmarks(glance, self.card.landmarks),
             dict(zip(self.card.scenes, map(float, first.scene), strict=True)),
             softness(logits, glance.frame, picture.size),
+            somebody_before(first),
         )
 
     def finds_goat(self, segmentation: Segmentation) -> bool:
         """Whether there is enough of a goat to speak of."""
         area = float(np.mean(segmentation.mask != Label.BACKGROUND))
         return segmentation.confidence >= self.card.min_confidence and area >= self.card.min_area_fraction
+
+    def finds_person(self, segmentation: Segmentation) -> bool:
+        """Whether somebody is before the goat or in its place; never where the network does not tell."""
+        least = self.card.person_from
+        return least is not None and segmentation.person is not None and segmentation.person >= least
 
     def no_goat(self, first: Glance, closer: Glance) -> float:
         """How probable it is that there is none: the geometric mean of both looks, for each is sometimes fooled."""
@@ -217,7 +230,8 @@ class Segmenter:
         classes = (one["classes"] + other["classes"][:, ::-1]) / 2
         landmarks = (one["landmarks"] + other["landmarks"][:, ::-1][..., self.swapped]) / 2
         scene = softmax((one["scene"] + other["scene"]) / 2, axis=0)
-        return Glance(frame, classes, landmarks, scene)
+        person = (one["person"] + other["person"][:, ::-1]) / 2 if "person" in one else None
+        return Glance(frame, classes, landmarks, scene, person)
 
     def run(self, boxed: Pixels) -> dict[str, Floats]:
         """(H, W, 3) picture at input size -> the logits of one inference, as in `Glance`."""
@@ -227,11 +241,12 @@ class Segmenter:
             name: dequantised(self.interpreter.get_tensor(output["index"])[0], output)
             for name, output in self.outputs.items()
         }
-        return {
+        logits = {
             "classes": unpacked(found["classes"]),
             "landmarks": found["landmarks"],
             "scene": found["scene"].reshape(-1),
         }
+        return logits | ({"person": found["person"][..., 0]} if "person" in found else {})
 
 
 def new_interpreter(model: bytes, threads: int) -> Interpreter:
@@ -263,6 +278,7 @@ def read_card(path: Path) -> ModelCard:
             scenes=tuple(str(name) for name in card["output"]["scenes"]),
             min_confidence=float(thresholds["min_confidence"]["value"]),
             min_area_fraction=float(thresholds["min_area_fraction"]["value"]),
+            person_from=float(thresholds["person_from"]["value"]) if "person_from" in thresholds else None,
         )
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}", "check [measure] model") from None
@@ -283,8 +299,10 @@ def read_model(card: ModelCard) -> bytes:
 
 
 def outputs_by_meaning(card: ModelCard, outputs: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The three outputs by how many channels they have; raises ConfigError where they are not there."""
+    """The outputs by how many channels they have; raises ConfigError where they are not there."""
     channels = {"classes": CLASSES * FINE * FINE, "landmarks": len(card.landmarks), "scene": len(card.scenes)}
+    if card.person_from is not None:
+        channels["person"] = 1
     found = {
         name: [output for output in outputs if int(output["shape"][-1]) == count]
         for name, count in channels.items()
@@ -397,6 +415,17 @@ def inside(glance: Glance) -> Floats:
     """The classes' logits where the frame shows the picture, not the grey around it."""
     left, top, right, bottom = (edge // FINE for edge in glance.frame.inside)
     return glance.classes[top:bottom, left:right]
+
+
+def somebody_before(glance: Glance) -> float | None:
+    """How probable it is that somebody is in the way, by the surest cell that shows some of the picture."""
+    if glance.person is None:
+        return None
+    cell_px = glance.classes.shape[1] * FINE / glance.person.shape[1]
+    left, top, right, bottom = glance.frame.inside
+    rows = slice(int(top // cell_px), math.ceil(bottom / cell_px))
+    shown = glance.person[rows, int(left // cell_px) : math.ceil(right / cell_px)]
+    return 1 / (1 + math.exp(-float(shown.max())))
 
 
 def goat_confidence(logits: Floats) -> float:

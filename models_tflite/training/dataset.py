@@ -46,10 +46,29 @@ LANDMARKS_OF_VIEW = {
 # How many goats a picture shows, in the order of the network's scores.
 SCENES = ("none", "one", "part", "several")
 SCENE_OF_KIND = {"goat": "one", "two_goats": "several", "half_goat": "part"}
+# Somebody is in the way who hides so much of the goat, or fills so much of the picture where no goat is; one who hides
+# less than the other share is not. Between the two nobody could say.
+HIDES_TOO_MUCH, FILLS_TOO_MUCH, HIDES_NOTHING = 0.05, 0.02, 0.005
 
 
 class DatasetError(StationError):
     """The pictures or labels given cannot be trained on."""
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """Where a simulated picture shows people.
+
+    hide     share of the goat that they hide, of what else would be seen of it; without a goat, of the crate's inside
+    instead  share of the picture that people fill who are in the crate instead of a goat
+    seen     share of the picture that people fill, wherever they are
+    mask     file of a mask, 255 where they hide the goat or are in its place; None where that is nowhere
+    """
+
+    hide: float
+    instead: float
+    seen: float
+    mask: Path | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +102,8 @@ class SimulatedPicture:
     kind       what the crate holds, as the simulator calls it
     station    the same in the three pictures of one moment
     cm_per_px  of the file, at the goat's middle; None where the index does not tell
+    people     None where the index does not tell
+    truncated  something wide, somebody or the border hides a part of the goat
     """
 
     image: Path
@@ -95,6 +116,22 @@ class SimulatedPicture:
     kind: str = "goat"
     station: str = ""
     cm_per_px: float | None = None
+    people: People | None = None
+    truncated: bool = False
+
+    @property
+    def in_the_way(self) -> bool | None:
+        """Whether somebody is before the goat or in its place; None where it cannot be told."""
+        people = self.people
+        if people is None:
+            # Who stands about a crate may hide a goat from the side only, and then it counts as truncated.
+            may_hide = self.truncated and self.view == "side" and self.kind != "half_goat"
+            return None if may_hide or self.kind == "person" else False
+        if people.instead:
+            return True if people.instead >= FILLS_TOO_MUCH else None
+        if people.hide < HIDES_NOTHING:
+            return False
+        return True if people.hide >= HIDES_TOO_MUCH and not self.negative else None
 
     @property
     def held_out(self) -> bool:
@@ -193,6 +230,8 @@ def simulated_picture(folder: Path, line: str, number: int) -> SimulatedPicture:
             kind=str(entry.get("kind", "empty" if entry.get("negative", False) else "goat")),
             station=str(entry.get("station", entry["image"])),
             cm_per_px=cm_per_px(entry),
+            people=people_of(folder, entry),
+            truncated=bool(entry.get("truncated", False)),
         )
     except (ValueError, KeyError, TypeError) as error:
         where = f"{folder / 'index.jsonl'}: line {number}"
@@ -217,10 +256,19 @@ def scene_of(entry: Mapping[str, Any]) -> str | None:
     if "kind" in entry:
         # What hides the rear half from the side hides nothing from the front.
         unclear = entry["kind"] == "half_goat" and entry["view"] == "front"
-        return None if unclear else SCENE_OF_KIND.get(entry["kind"], "none")
+        return None if unclear or entry["kind"] == "handled" else SCENE_OF_KIND.get(entry["kind"], "none")
     if entry.get("negative", False):
         return "none"
     return None if entry.get("truncated", False) else "one"
+
+
+def people_of(folder: Path, entry: Mapping[str, Any]) -> People | None:
+    """Where one line of the index says that people are."""
+    if "people" not in entry:
+        return None
+    told = entry["people"]
+    mask = folder / told["mask"] if told["mask"] else None
+    return People(float(told["hide"]), float(told["instead"]), float(told["seen"]), mask)
 
 
 def cm_per_px(entry: Mapping[str, Any]) -> float | None:

@@ -4,8 +4,9 @@
 
 With `--folds`, as `crossvalidate` made them, each photograph is judged by the network that never saw its goat.
 `--unseen` names simulations whose seeds no training used: they give the simulated table, the scenes, the
-threshold and the pictures of failures. The tables are Markdown; `--write-card` puts them between the marker
-comments of MODEL_CARD.md, as they are printed. With `--ledger FILE` an interrupted evaluation goes on.
+threshold and the pictures of failures. `--people` names simulations whose index tells where people are: how often is
+somebody said to be in the way, there and in the photographs. The tables are Markdown; `--write-card` puts them between
+the marker comments of MODEL_CARD.md, as they are printed. With `--ledger FILE` an interrupted evaluation goes on.
 """
 
 from __future__ import annotations
@@ -40,6 +41,10 @@ FAILURES = HERE.parent / "failures.jpg"
 FALSE_ALARMS = 0.01
 # Below this most of what is found is a part of a goat, or several pieces of one.
 LOWEST_CONFIDENCE = 0.4
+# Below this it is likelier that nobody is in the way.
+LOWEST_PERSON = 0.5
+# An advice that is often wrong is soon ignored.
+PEOPLE_ALARMS, PHOTOGRAPH_ALARMS = 0.02, 1
 FAILURES_PER_VIEW = 4
 
 
@@ -211,11 +216,38 @@ def taken_for_goat(one: Score, confidence: float) -> bool:
     return one.confidence >= confidence
 
 
-def write_threshold(path: Path, value: float, reason: str) -> None:
-    """Replace min_confidence in one card; everything else stays."""
+def choose_person_threshold(
+    pictures: Sequence[SimulatedPicture], scores: Sequence[Score], photographs: Sequence[float]
+) -> tuple[float, str]:
+    """The lowest probability at which few goats with nobody in the way cause an alarm, and the figures as its reason.
+
+    photographs  what the network says of each photograph of a goat with nobody in the way
+    """
+    pairs = list(zip(pictures, scores, strict=True))
+    goats = np.array([score.person for one, score in pairs if one.in_the_way is False and not one.negative])
+    there = np.array([score.person for one, score in pairs if one.in_the_way])
+    real = np.array(photographs)
+    steps = np.round(np.arange(LOWEST_PERSON, 0.991, 0.01), 2)
+    fits = [
+        float(step)
+        for step in steps
+        if np.mean(goats >= step) <= PEOPLE_ALARMS and np.sum(real >= step) <= PHOTOGRAPH_ALARMS
+    ]
+    value = fits[0] if fits else float(steps[-1])
+    reason = (
+        f"lowest step of 0.01 from {LOWEST_PERSON} up with an alarm on at most {PEOPLE_ALARMS:.0%} of {len(goats)} "
+        f"simulated goats with nobody in the way ({np.mean(goats >= value):.1%}) and on at most {PHOTOGRAPH_ALARMS} of "
+        f"{len(real)} photographs ({np.sum(real >= value)}); finds {np.mean(there >= value):.1%} of {len(there)} "
+        "people in the way"
+    )
+    return value, reason
+
+
+def write_threshold(path: Path, name: str, value: float, reason: str) -> None:
+    """Replace one threshold in one card; everything else stays."""
     text = path.read_text(encoding="utf-8")
-    table = f"[thresholds.min_confidence]\nvalue = {value}\nreason = {json.dumps(reason)}\n"
-    pattern = r"\[thresholds\.min_confidence\]\nvalue = .*\nreason = .*\n"
+    table = f"[thresholds.{name}]\nvalue = {value}\nreason = {json.dumps(reason)}\n"
+    pattern = rf"\[thresholds\.{name}\]\nvalue = .*\nreason = .*\n"
     beside = path.with_suffix(".new")
     beside.write_text(re.sub(pattern, lambda _: table, text), encoding="utf-8")
     beside.replace(path)
@@ -229,12 +261,17 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
                                      formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
     parser.add_argument("--photographs", type=Path, help=f"default: ${dataset.PHOTOGRAPHS_VARIABLE}")
     parser.add_argument("--unseen", type=Path, nargs="+", default=[], help="simulations that no training saw")
+    parser.add_argument(
+        "--people", type=Path, nargs="+", default=[], help="simulations with people that no training saw"
+    )
     parser.add_argument("--folds", type=Path, help="fold_K.toml of crossvalidate; judges the photographs")
     parser.add_argument(
         "--float", action="store_true", help="the folds' float networks too: int8 against float"
     )
     parser.add_argument("--model", type=Path, default=MODEL)
-    parser.add_argument("--choose-threshold", action="store_true", help="rewrite min_confidence in the cards")
+    parser.add_argument(
+        "--choose-threshold", action="store_true", help="rewrite min_confidence (and person_from) in the card"
+    )
     parser.add_argument("--latency", action="store_true")
     parser.add_argument(
         "--failures", action="store_true", help=f"draw the worst pictures into {FAILURES.name}"
@@ -264,9 +301,29 @@ def tables_for(options: argparse.Namespace) -> dict[str, str]:
         shipped = Network("shipped", segmenter.card.sha256, segmenter, ())
         simulated = score_simulated(unseen, shipped, ledger)
         found |= unseen_tables(options, scores, simulated, segmenter)
+    if options.people:
+        found["people"] = people_table(options, segmenter, ledger)
     if options.latency:
         found["latency"] = tables.latency(segmenter, MODEL)
     return found
+
+
+def people_table(options: argparse.Namespace, segmenter: Segmenter, ledger: Ledger[Score]) -> str:
+    """How often somebody is said to be in the way, in simulated pictures and in photographs."""
+    card = segmenter.card
+    if card.person_from is None:
+        raise DatasetError(f"{card.name} tells no people", "leave --people out, or train person first")
+    listed = [one for folder in options.people for one in dataset.read_simulated(folder)]
+    pictures = [one for one in listed if one.people is not None]
+    scores = score_simulated(pictures, Network("shipped", card.sha256, segmenter, ()), ledger)
+    photographs = labels.read_labelled(dataset.photographs_folder(options.photographs))
+    seen = [(photo.view, segmenter.segment(read_picture(photo.path), photo.view)) for photo in photographs]
+    least = card.person_from
+    if options.choose_threshold:
+        least, reason = choose_person_threshold(pictures, scores, [one.person or 0.0 for _, one in seen])
+        write_threshold(options.model, "person_from", least, reason)
+    alarms = [(view, (one.person or 0.0) >= least) for view, one in seen]
+    return f"{tables.people(pictures, scores, least)}\n{tables.people_row('photographs', alarms)}"
 
 
 def unseen_tables(
@@ -281,7 +338,7 @@ def unseen_tables(
     others = [one for one in simulated if kind_of(one) in tables.NO_ANIMAL]
     value, reason = choose_threshold([*photographs, *goats], others)
     if options.choose_threshold:
-        write_threshold(options.model, value, reason)
+        write_threshold(options.model, "min_confidence", value, reason)
     if options.failures:
         draw_failures(goats, segmenter, FAILURES)
     return {

@@ -14,6 +14,7 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,7 @@ def later_scene(rng: Rng, site: Site) -> Scene:
     return Scene(
         light,
         draw_look(rng, light),
-        joined([site.barn, *draw_bystanders(rng, half_length, half_width, hands)]),
+        joined([site.barn, *chain(*draw_bystanders(rng, half_length, half_width, hands))]),
         joined([site.crate, *around]),
         goat,
         glass=site.clear,

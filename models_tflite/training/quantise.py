@@ -30,16 +30,17 @@ from models_tflite.training import dataset, labels
 from models_tflite.training.augment import GREY, make_pair, pool_of
 from models_tflite.training.dataset import LANDMARKS, SCENES, DatasetError, Sample
 from models_tflite.training.network import (
-    CHANNELS,
     CLASSES,
     INPUT_HEIGHT,
     INPUT_WIDTH,
     GoatNet,
+    PersonMap,
+    network_of,
     parameter_count,
 )
 from models_tflite.training.train import load_checkpoint
 
-VERSION = "2026.11.3"
+VERSION = "2026.11.4"
 SCHEME = (
     "full int8: per-channel weights, int8 activations, int8 input (rgb / 255) and output; min-max calibration"
 )
@@ -49,6 +50,9 @@ FIRST_THRESHOLDS = {
     "min_confidence": (0.6, "first guess; run evaluate --choose-threshold"),
     "min_area_fraction": (0.01, "a goat that fills less than 1 % of a crate's picture cannot be measured"),
 }
+# The map of people is clipped to +- so many logits: surer than that is sure.
+PERSON_LOGITS = 8.0
+FIRST_PERSON = {"person_from": (0.5, "first guess; run evaluate --choose-threshold")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +98,29 @@ def convert_to_float(network: GoatNet, path: Path) -> None:
     """A float TFLite file with channels last at both ends."""
     import litert_torch
 
-    channels_last = litert_torch.to_channel_last_io(network.eval(), args=[0], outputs=[0, 1, 2])
+    outputs = [0, 1, 2] if network.person is None else [0, 1, 2, 3]
+    channels_last = litert_torch.to_channel_last_io(network.eval(), args=[0], outputs=outputs)
     sample = (torch.rand(1, INPUT_HEIGHT, INPUT_WIDTH, 3),)
     litert_torch.convert(channels_last.eval(), sample).export(str(path))
 
 
-def convert_to_int8(float_model: Path, path: Path, calibration: Calibration) -> None:
-    """Measure the ranges on the calibration pictures and write the int8 file."""
+def people_pictures(options: argparse.Namespace, count: int) -> list[Pixels]:
+    """Pictures at input size in which somebody is in the way: of the part that tells people they show the range."""
+    listed = [one for folder in options.people for one in dataset.read_simulated(folder)]
+    in_the_way = [one for one in listed if one.in_the_way and not one.held_out]
+    if len(in_the_way) < FEWEST_CALIBRATION_PICTURES // 2:
+        raise DatasetError(f"{len(in_the_way)} pictures of people are too few", "give --people")
+    chosen = np.random.default_rng(7).permutation(len(in_the_way))[:count]
+    return [boxed(in_the_way[index].load(dataset.TRAINING_SIDE_PX).rgb) for index in chosen]
+
+
+def convert_to_int8(
+    float_model: Path, path: Path, calibration: Calibration, people: Sequence[Pixels] = ()
+) -> None:
+    """Measure the ranges on the calibration pictures and write the int8 file.
+
+    people  calibrate the part that tells people; all other ranges stay as they are without them
+    """
     from ai_edge_litert.interpreter import Interpreter
     from ai_edge_quantizer import quantizer, recipe
 
@@ -114,6 +134,15 @@ def convert_to_int8(float_model: Path, path: Path, calibration: Calibration) -> 
     input_name = Interpreter(model_path=str(float_model)).get_input_details()[0]["name"]
     ranges[input_name].update(min=np.zeros_like(ranges[input_name]["min"]))
     ranges[input_name].update(max=np.ones_like(ranges[input_name]["max"]))
+    if people:
+        shown = [{name: picture[np.newaxis].astype(np.float32) / 255} for picture in people]
+        wider = maker.calibrate({key: shown})
+        ranges |= {tensor: values for tensor, values in wider.items() if PersonMap.__name__ in tensor}
+        output_name = next(
+            tensor for tensor in ranges if tensor.endswith(f"{signature['outputs'][-1]}_output")
+        )
+        ranges[output_name].update(min=np.full_like(ranges[output_name]["min"], -PERSON_LOGITS))
+        ranges[output_name].update(max=np.full_like(ranges[output_name]["max"], PERSON_LOGITS))
     beside = path.with_suffix(".new.tflite")
     beside.unlink(missing_ok=True)
     maker.quantize(ranges).export_model(str(beside))
@@ -208,9 +237,11 @@ def write_card(path: Path, model: Path, about: dict[str, Any]) -> None:
 
 
 def training_record(checkpoint: dict[str, Any], network: GoatNet) -> dict[str, Any]:
-    photographs, simulated = checkpoint["photographs"], checkpoint["simulated"]
+    data = f"{checkpoint['photographs']} photographs, {checkpoint['simulated']} simulated pictures"
+    if "people" in checkpoint:
+        data += f"; {checkpoint['people']} simulated ones for who is in the way"
     return {
-        "data": f"{photographs} photographs, {simulated} simulated pictures",
+        "data": data,
         "commands": "see MODEL_CARD.md",
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
         "parameters": parameter_count(network),
@@ -238,6 +269,13 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--simulated", type=Path, nargs="+", default=[])
     parser.add_argument("--photographs", type=Path)
+    parser.add_argument(
+        "--people",
+        type=Path,
+        nargs="+",
+        default=[],
+        help="simulations with people, for a network that tells them",
+    )
     parser.add_argument("--calibration-pictures", type=int, default=200)
     parser.add_argument(
         "--float-model", type=Path, help="where to keep the float file (default: beside the network)"
@@ -263,22 +301,22 @@ def main() -> None:
     if is_up_to_date(options.into, network_sha256):
         print(f"{options.into} is of this network already; delete it to quantise again")
         return
-    network = GoatNet(checkpoint.get("channels", CHANNELS))
-    network.load_state_dict(checkpoint["weights"])
+    network = network_of(checkpoint)
     held_out = list(checkpoint["held_out_goats"])
     calibration = calibration_pictures(options, held_out, options.calibration_pictures)
     float_model = options.float_model or options.network.with_name("float.tflite")
     int8_model = options.network.with_name("int8.tflite")
     print(f"converting with {len(calibration.pictures)} calibration pictures", flush=True)
     convert_to_float(network, float_model)
-    convert_to_int8(float_model, int8_model, calibration)
+    people = people_pictures(options, options.calibration_pictures // 2) if network.person is not None else []
+    convert_to_int8(float_model, int8_model, calibration, people)
     options.into.parent.mkdir(parents=True, exist_ok=True)
     int8_model = put_beside(options.into, int8_model)
     about = {
         "name": options.into.stem,
         "held_out_goats": held_out,
         "calibration_pictures": len(calibration.pictures),
-        "thresholds": FIRST_THRESHOLDS,
+        "thresholds": FIRST_THRESHOLDS | (FIRST_PERSON if network.person is not None else {}),
         "training": {**training_record(checkpoint, network), "network_sha256": network_sha256},
     }
     write_card(options.into, int8_model, about)

@@ -29,6 +29,7 @@ class Score:
     scene        name -> probability
     iou...       0..1, nan where neither has any
     outline_px   mean distance between the outlines, both ways, px of a picture 1600 px long
+    person       0..1, that somebody is in the way; nan where the network does not tell
     height_cm    landmark -> height found minus true height
     off_cm       landmark -> distance in the picture
     """
@@ -44,6 +45,7 @@ class Score:
     outline_px: float = NAN
     height_cm: Mapping[str, float] = field(default_factory=dict)
     off_cm: Mapping[str, float] = field(default_factory=dict)
+    person: float = NAN
 
 
 def judged(
@@ -80,6 +82,7 @@ def judged(
             mark: float(np.hypot(here[0] - true[0], here[1] - true[1]) * scale)
             for mark, (here, true) in both.items()
         },
+        NAN if seen.person is None else seen.person,
     )
 
 

@@ -7,6 +7,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from enum import StrEnum
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +18,31 @@ from edge.images import read_picture
 from edge.measure import measure
 from edge.records import VIEWS
 from edge.segment import NOT_ONE_AT, Segmenter
+from models_tflite.training.dataset import FILLS_TOO_MUCH, HIDES_NOTHING, HIDES_TOO_MUCH, SimulatedPicture
 from models_tflite.training.score import JUDGED, Score, mean_of, median_of
 
 NO_ANIMAL = ("empty", "person", "things")
 SAMPLE = Path(__file__).resolve().parents[2] / "edge" / "samples"
+
+
+class Somebody(StrEnum):
+    """What there may be of people in a simulated picture: in the way, in between, not in the way."""
+
+    HIDES_LITTLE = "somebody hides 5 to 15 % of the goat"
+    HIDES_MORE = "15 to 30 %"
+    HIDES_MOST = "more than 30 %"
+    INSTEAD = "somebody in the crate instead of a goat"
+    HARDLY_HIDES = "(somebody hides 0.5 to 5 % of the goat)"
+    HARDLY_INSTEAD = "(somebody in the crate fills less than 2 % of the picture)"
+    BEFORE_NO_GOAT = "(somebody before a crate without a goat)"
+    ELSEWHERE = "a goat, people elsewhere in the picture"
+    NOBODY = "a goat, nobody in the picture"
+    EMPTY = "an empty crate, nobody before it"
+    THINGS = "things in the crate, nobody before it"
+    DOG = "a dog in the crate, nobody before it"
+
+
+NOBODY_THERE = {"dog": Somebody.DOG, "things": Somebody.THINGS}
 
 
 def photographs(scores: Sequence[Score]) -> str:
@@ -115,6 +137,39 @@ def scene_row(kind: str, scores: Sequence[Score], taken: Callable[[Score], bool]
 
 def not_one(one: Score) -> bool:
     return max(one.scene.get("part", 0.0), one.scene.get("several", 0.0)) > NOT_ONE_AT
+
+
+def people(pictures: Sequence[SimulatedPicture], scores: Sequence[Score], person_from: float) -> str:
+    """How often somebody is said to be in the way, by how much of the goat people hide."""
+    said: dict[Somebody, list[tuple[str, bool]]] = {kind: [] for kind in Somebody}
+    for picture, score in zip(pictures, scores, strict=True):
+        said[somebody(picture)].append((picture.view, score.person >= person_from))
+    head = header("in the picture", "pictures", "said to be in the way", *VIEWS)
+    return "\n".join([head, *(people_row(kind, found) for kind, found in said.items() if found)])
+
+
+def people_row(name: str, said: Sequence[tuple[str, bool]]) -> str:
+    """said  for each picture its view, and whether somebody is said to be in the way"""
+    groups = [
+        [found for view, found in said if view in views] for views in (VIEWS, *((one,) for one in VIEWS))
+    ]
+    return row(name, str(len(said)), *(f"{np.mean(found):.1%}" if found else "–" for found in groups))
+
+
+def somebody(picture: SimulatedPicture) -> Somebody:
+    """What a picture shows of people whose index tells where they are."""
+    there = picture.people
+    assert there is not None
+    if there.instead:
+        return Somebody.INSTEAD if there.instead >= FILLS_TOO_MUCH else Somebody.HARDLY_INSTEAD
+    if there.hide < HIDES_NOTHING:
+        if picture.negative:
+            return NOBODY_THERE.get(picture.kind, Somebody.EMPTY)
+        return Somebody.ELSEWHERE if there.seen else Somebody.NOBODY
+    if picture.negative:
+        return Somebody.BEFORE_NO_GOAT
+    limits = {HIDES_TOO_MUCH: Somebody.HARDLY_HIDES, 0.15: Somebody.HIDES_LITTLE, 0.3: Somebody.HIDES_MORE}
+    return next((kind for limit, kind in limits.items() if there.hide < limit), Somebody.HIDES_MOST)
 
 
 def quantisation(rounded: Sequence[Score], exact: Sequence[Score]) -> str:

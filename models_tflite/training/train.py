@@ -33,7 +33,15 @@ from models_tflite.training import dataset, labels
 from models_tflite.training.augment import UNKNOWN, Pool, fit_matrix, make_pair, pool_of, warp
 from models_tflite.training.dataset import DatasetError, Sample, SimulatedPicture
 from models_tflite.training.labels import Photograph
-from models_tflite.training.network import CHANNELS, GoatNet, Seen, parameter_count, trainer_device, unpacked
+from models_tflite.training.network import (
+    CHANNELS,
+    GoatNet,
+    Seen,
+    parameter_count,
+    trainer_device,
+    unpacked,
+    without_people,
+)
 
 BATCH = 16
 SIMULATED_SIDE_PX = 448
@@ -221,7 +229,7 @@ class Run:
     def begin(cls, start: dict[str, Any] | None, learning_rate: float, channels: Sequence[int]) -> Run:
         network = GoatNet(channels).to(trainer_device(), memory_format=torch.channels_last)
         if start is not None:
-            network.load_state_dict(start)
+            network.load_state_dict(without_people(start))
         smooth = copy.deepcopy(network).eval()
         optimiser = torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=1e-2)
         return cls(network, smooth, optimiser)

@@ -7,7 +7,7 @@ from string import Formatter
 
 import pytest
 
-from edge.advice import CATALOGUE, RESERVED, VIEW_WORDS, advise, translated
+from edge.advice import CATALOGUE, VIEW_WORDS, advise, translated
 from edge.records import LANGUAGES, VIEWS
 from tests.conftest import REPO
 
@@ -66,11 +66,9 @@ def test_every_code_that_is_said_is_in_the_catalogue() -> None:
     assert advised_codes() <= set(CATALOGUE)
 
 
-def test_every_code_of_the_catalogue_is_said_or_reserved_with_a_reason() -> None:
+def test_every_code_of_the_catalogue_is_said() -> None:
     said = words_in_code() & set(CATALOGUE)
-    assert said | set(RESERVED) == set(CATALOGUE)
-    assert not said & set(RESERVED), "said by now: take it out of RESERVED"
-    assert all(RESERVED.values())
+    assert said == set(CATALOGUE)
 
 
 def test_a_sentence_names_its_view_and_details_in_the_stations_language() -> None:

@@ -228,6 +228,7 @@ class WatchingNetwork:
 
     def __init__(self, segmenter: Segmenter) -> None:
         self.segmenter, self.card, self.finds_goat = segmenter, segmenter.card, segmenter.finds_goat
+        self.finds_person = segmenter.finds_person
         self.shown: list[weakref.ref] = []
 
     def segment(self, picture: Picture, view: str) -> Segmentation:

@@ -56,6 +56,7 @@ class SeesAScene:
     def __init__(self, segmenter: Segmenter, scene: str) -> None:
         self.segmenter, self.scene = segmenter, scene
         self.card, self.finds_goat = segmenter.card, segmenter.finds_goat
+        self.finds_person = segmenter.finds_person
 
     def segment(self, picture: Picture, view: str) -> Segmentation:
         return replace(self.segmenter.segment(picture, view), scene={"one": 0.1, self.scene: 0.9})
@@ -77,6 +78,49 @@ def test_what_is_not_one_whole_goat_is_not_measured_and_says_so(
     assert code in [advice.code for advice in found.advice]
     withers = next(one for one in found.measurements if one.trait == "withers_height_cm")
     assert (withers.value, withers.reason) == (None, reason)
+
+
+class SeesSomebody(SeesAScene):
+    """The shipped network, but for how sure it is that somebody is in the way."""
+
+    person = 0.99
+
+    def segment(self, picture: Picture, view: str) -> Segmentation:
+        return replace(super().segment(picture, view), person=self.person)
+
+
+class SeesNobody(SeesSomebody):
+    person = 0.01
+
+
+@pytest.mark.parametrize(
+    ("shown", "scene", "value_is_there"),
+    [("captures/goat_1", "one", True), ("captures/goat_1", "part", False), ("empty", "none", False)],
+)
+def test_somebody_in_the_way_is_named_as_the_cause(
+    station: Station, shown: str, scene: str, value_is_there: bool
+) -> None:
+    picture = read_picture(SAMPLES / shown / "side.jpg")
+    network = SeesSomebody(station.eye.segmenter, scene)
+    found = Eye(network, station.eye.calibration, "es").examine({"side": picture}).revision  # type: ignore[arg-type]
+    assert [(one.code, one.view) for one in found.advice] == [("person_in_the_way", "side")]
+    assert "Apártese" in found.advice[0].text
+    assert "person_in_the_way" in found.readings[0].warnings
+    withers = next(one for one in found.measurements if one.trait == "withers_height_cm")
+    assert (withers.value is not None) == value_is_there
+
+
+def test_a_goat_that_somebody_hides_from_above_is_not_called_hidden_besides(station: Station) -> None:
+    picture = read_picture(SAMPLES / "captures" / "goat_1" / "top.jpg")
+    rgb = picture.rgb.copy()
+    rgb[:, : int(0.62 * rgb.shape[1])] = rgb[:20, :20].mean(axis=(0, 1))
+    half, codes = replace(picture, rgb=rgb), []
+    for kind in (SeesNobody, SeesSomebody):
+        network = kind(station.eye.segmenter, "one")
+        found = Eye(network, station.eye.calibration).examine({"top": half})  # type: ignore[arg-type]
+        codes.append([one.code for one in found.revision.advice])
+    assert "goat_hidden" in codes[0] and "person_in_the_way" not in codes[0]
+    assert "goat_hidden" not in codes[1] and "person_in_the_way" in codes[1]
 
 
 def test_a_blurred_picture_is_named_and_measured_all_the_same(station: Station) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from edge.errors import ConfigError
 from edge.images import read_picture
-from edge.records import Picture
+from edge.records import VIEWS, Picture
 from edge.segment import (
     SHIPPED_MODEL,
     Frame,
@@ -22,10 +22,14 @@ from edge.segment import (
     fitted_frame,
     framed,
     keep_large_parts,
+    outputs_by_meaning,
     read_card,
     whole_frame,
 )
 from tests.conftest import SAMPLES
+
+# Rendered pictures of people at goats, of a seed that no training used.
+PEOPLE = Path(__file__).parent / "people"
 
 
 @pytest.fixture
@@ -37,6 +41,40 @@ def model(tmp_path: Path) -> Path:
 
 def test_a_copy_of_the_shipped_model_loads(model: Path) -> None:
     assert Segmenter.load(model).card.name == "goat_segmenter"
+
+
+def test_an_older_card_tells_no_people_and_a_goat_is_found_all_the_same(model: Path) -> None:
+    text = model.read_text()
+    start = text.index("[thresholds.person_from]")
+    model.write_text(text[:start] + text[text.index("[", start + 1) :])
+    older = Segmenter.load(model)
+    seen = older.segment(read_picture(SAMPLES / "captures" / "goat_1" / "side.jpg"), "side")
+    assert older.card.person_from is None and seen.person is None
+    assert older.finds_goat(seen) and not older.finds_person(seen)
+
+
+def test_a_card_that_promises_to_tell_people_for_a_model_that_does_not_is_refused(
+    segmenter: Segmenter,
+) -> None:
+    ends = segmenter.interpreter.get_output_details()
+    with pytest.raises(ConfigError, match="not those of its card: person"):
+        outputs_by_meaning(segmenter.card, [end for end in ends if end["shape"][-1] != 1])
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_nobody_is_in_the_way_on_the_samples(segmenter: Segmenter, view: str) -> None:
+    for path in sorted(SAMPLES.glob(f"**/{view}.jpg")):
+        if "calibration" not in path.parts:
+            seen = segmenter.segment(read_picture(path), view)
+            assert not segmenter.finds_person(seen), (path, seen.person)
+
+
+@pytest.mark.parametrize("name", ["before_side", "before_top", "before_front", "instead_side"])
+def test_somebody_before_the_goat_or_in_its_place_is_noticed(segmenter: Segmenter, name: str) -> None:
+    view = name.rpartition("_")[2]
+    rgb = read_picture(PEOPLE / f"{name}.jpg").rgb
+    for shown in (rgb, np.ascontiguousarray(rgb[:, ::-1])):
+        assert segmenter.finds_person(segmenter.segment(Picture(shown, shown.shape[1::-1]), view))
 
 
 def test_a_model_whose_hash_differs_is_refused(model: Path) -> None:

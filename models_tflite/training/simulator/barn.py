@@ -103,13 +103,15 @@ def _in_the_way(part: Mesh, camera_y_cm: float) -> bool:
     return y * camera_y_cm > 1 and abs(y) < abs(camera_y_cm) + 10 and abs(camera_y_cm) > 60
 
 
-def draw_bystanders(rng: Rng, half_length: float, half_width: float, hands: int) -> list[Mesh]:
-    """People and things around the crate, by lot; where the side camera (hands, its side of Y) looks, nobody stands."""
+def draw_bystanders(
+    rng: Rng, half_length: float, half_width: float, hands: int
+) -> tuple[list[Mesh], list[Mesh]]:
+    """People and things around the crate, by lot; where the side camera (hands, its side of Y) looks, hardly
+    anybody stands."""
     people, things = int(rng.choice([0, 1, 1, 2])), int(rng.choice([0, 0, 1, 3]))
     places = [bystander_place(rng, half_length, half_width, hands) for _ in range(people + things)]
-    return [person(rng, place, staff=bool(rng.random() < 0.5)) for place in places[:people]] + [
-        clutter(rng, place) for place in places[people:]
-    ]
+    somebody = [person(rng, place, staff=bool(rng.random() < 0.5)) for place in places[:people]]
+    return somebody, [clutter(rng, place) for place in places[people:]]
 
 
 def walls(away: tuple[float, float], colour: tuple[float, float, float], material: Material) -> list[Mesh]:

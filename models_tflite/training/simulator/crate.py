@@ -283,3 +283,9 @@ def mirror(crate: Crate, strength: float) -> Mirror | None:
         return None
     y = crate.hands * (crate.width / 2 - crate.tube / 2)
     return Mirror(y, crate.length / 2 - 1, crate.height - 3, strength)
+
+
+def inner_room(crate: Crate) -> Mesh:
+    """What a goat may fill of the crate, as a solid."""
+    x, y = crate.length / 2 - 5, crate.width / 2 - 4
+    return box((-x, -y, 0.0), (x, y, 0.75 * crate.height))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -67,6 +67,9 @@ class Scene:
     second  another goat in the crate, in the mask like the first
     shades  throws shadows and is not seen: the roof, whatever stands between crate and sun
     mirror  the clear panel as a mirror
+    people  hide the goat in the mask too, and how much of it is told
+    instead  people in the crate where no goat is
+    room    the inside of a crate without a goat, not seen: what people hide of it is told
     """
 
     light: Light
@@ -80,11 +83,30 @@ class Scene:
     second: Animal | None = None
     shades: Mesh | None = None
     mirror: Mirror | None = None
+    people: Mesh | None = None
+    instead: Mesh | None = None
+    room: Mesh | None = None
 
     @property
     def outlined(self) -> tuple[Animal, ...]:
         """The animals of the mask."""
         return tuple(animal for animal in (self.goat, self.second) if animal)
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleSeen:
+    """Where people are in a picture.
+
+    hide     share of the goat that they hide, of what else would be seen of it; without a goat, of the crate's inside
+    instead  share of the picture that people fill who are in the crate without a goat
+    seen     share of the picture that people fill, wherever they are
+    before   (H, W)  255 where they hide the goat, or are in its place
+    """
+
+    hide: float
+    instead: float
+    seen: float
+    before: Picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +123,7 @@ class Shot:
     mask: Picture
     whole_px: int
     seen: NDArray[np.bool_]
+    people: PeopleSeen
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +137,26 @@ class Upload:
     def release(self) -> None:
         self.vertices.release()
         self.index.release()
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A mesh on the graphics side, where it is (None: as it is), and how far its hair reaches in the outline, cm."""
+
+    upload: Upload
+    pose: Vector | None = None
+    shell_cm: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Bodies:
+    """What labels are drawn from."""
+
+    goats: list[Body]
+    wide: list[Body]
+    people: list[Body]
+    instead: list[Body]
+    room: list[Body]
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,19 +275,24 @@ class Renderer:
     def _shots(
         self, scene: Scene, cameras: Sequence[Camera], looks: Sequence[Look], points: Vector
     ) -> list[Shot]:
-        solids = [self._upload(mesh) for mesh in (scene.wide, scene.thin, scene.barn) if mesh]
+        wide, people, instead, room = (
+            [Body(self._upload(mesh))] if mesh else []
+            for mesh in (scene.wide, scene.people, scene.instead, scene.room)
+        )
+        solids = [body.upload for body in (*wide, *people, *instead)]
+        solids += [self._upload(mesh) for mesh in (scene.thin, scene.barn)]
         animals = [(self._goat(one.mesh), one) for one in (*scene.outlined, *scene.others)]
         # What is near comes first, so that what it hides need not be computed.
         things: list[tuple[Upload, Animal | None]] = [*animals, *((solid, None) for solid in solids)]
         shades = [self._upload(scene.shades)] if scene.shades else []
         sun = sun_from_world(scene.light.sun_from)
         self._draw_shadows([*things[:-1], *((shade, None) for shade in shades)], sun)
-        wide = solids[0] if scene.wide else None
+        bodies = Bodies(self._outlined(scene), wide, people, instead, room)
         shots = [
-            self._shot(replace(scene, look=look), camera, things, wide, sun, points)
+            self._shot(replace(scene, look=look), camera, things, bodies, sun, points)
             for camera, look in zip(cameras, looks, strict=True)
         ]
-        for upload in solids + shades:
+        for upload in [*solids, *shades, *(body.upload for body in room)]:
             upload.release()
         return shots
 
@@ -253,7 +301,7 @@ class Renderer:
         scene: Scene,
         camera: Camera,
         things: list[tuple[Upload, Animal | None]],
-        wide: Upload | None,
+        bodies: Bodies,
         sun: Vector,
         points: Vector,
     ) -> Shot:
@@ -271,34 +319,43 @@ class Renderer:
         self._draw_glass(scene, clip)
         picture = self._read(canvas)[..., ::-1]
         fine = finer(ideal, times)
-        whole, mask = self._labels(canvas, scene.outlined, fine, wide)
+
+        def labels(shown: list[Body], *covers: list[Body]) -> list[Picture]:
+            drawn = self._labels(canvas, fine, shown, *covers)
+            return [bent.mask(one, times) for one in drawn] if bent else drawn
+
+        whole, but_for_people, mask = labels(bodies.goats, bodies.wide, bodies.people)
         seen = self._seen(canvas, camera, fine, points)
+        people = people_seen(labels, bodies, but_for_people, mask)
         if bent:
             picture = bent.picture(picture)
-            whole, mask = bent.mask(whole, times), bent.mask(mask, times)
-        return Shot(np.ascontiguousarray(picture), mask, int(np.count_nonzero(whole)), seen)
+        return Shot(np.ascontiguousarray(picture), mask, int(np.count_nonzero(whole)), seen, people)
+
+    def _outlined(self, scene: Scene) -> list[Body]:
+        """The goats of the mask."""
+        return [
+            Body(self._goat(goat.mesh), goat.pose, HAIR_IN_OUTLINE * goat.coat.hair_cm)
+            for goat in scene.outlined
+        ]
 
     def _labels(
-        self, canvas: Canvas, goats: tuple[Animal, ...], camera: Camera, wide: Upload | None
-    ) -> tuple[Picture, Picture]:
-        """The outlines of goats as if nothing stood before them, and with `wide` before them."""
+        self, canvas: Canvas, camera: Camera, shown: list[Body], *covers: list[Body]
+    ) -> list[Picture]:
+        """The outlines of what is shown as if nothing stood before it, then with each of the covers more before it."""
         canvas.labels.use()
         canvas.labels.clear()
-        if not goats:
-            empty = np.zeros((camera.size[1], camera.size[0]), dtype=np.uint8)
-            return empty, empty
+        if not shown:
+            return [np.zeros((camera.size[1], camera.size[0]), dtype=np.uint8)] * (1 + len(covers))
         self.context.enable(moderngl.DEPTH_TEST)
         program = self.programs["label"]
         _set(program, "clip_from_world", _bytes(clip_from_world(camera)))
-        for goat in goats:
-            program["is_goat"], program["shell_cm"] = 1.0, HAIR_IN_OUTLINE * goat.coat.hair_cm
-            self._paint(program, self._goat(goat.mesh), goat.pose)
-        whole = self._read_labels(canvas)
-        if not wide:
-            return whole, whole
-        program["is_goat"] = program["shell_cm"] = 0.0
-        self._paint(program, wide, None)
-        return whole, self._read_labels(canvas)
+        layers: list[Picture] = []
+        for bodies, is_goat in ((shown, 1.0), *((cover, 0.0) for cover in covers)):
+            for body in bodies:
+                program["is_goat"], program["shell_cm"] = is_goat, body.shell_cm
+                self._paint(program, body.upload, body.pose)
+            layers.append(self._read_labels(canvas) if bodies else layers[-1])
+        return layers
 
     def _read_labels(self, canvas: Canvas) -> Picture:
         width, height = canvas.labels.size
@@ -474,12 +531,15 @@ class Renderer:
 
     def mask(self, goat: Animal | None, camera: Camera) -> Picture:
         """The outline of a goat as if nothing stood before it: (H, W) of 0, 1 body, 2 head."""
-        scene_goats = (goat,) if goat else ()
         bent = lens(camera) if np.any(camera.distortion) else None
         ideal, times = (bent.ideal, FINER) if bent else (camera, 1)
         with self.context:
             canvas = self._canvas(ideal.size, times)
-            whole, _ = self._labels(canvas, scene_goats, finer(ideal, times), None)
+            shown = [
+                Body(self._goat(one.mesh), one.pose, HAIR_IN_OUTLINE * one.coat.hair_cm)
+                for one in ((goat,) if goat else ())
+            ]
+            whole = self._labels(canvas, finer(ideal, times), shown)[0]
         return bent.mask(whole, times) if bent else whole
 
     def _read(self, canvas: Canvas) -> Picture:
@@ -487,6 +547,29 @@ class Renderer:
         raw = np.frombuffer(canvas.resolved.read(components=3, alignment=1), dtype=np.uint8)
         width, height = canvas.resolved.size
         return raw.reshape(height, width, 3)
+
+
+def people_seen(
+    labels: Callable[..., list[Picture]], bodies: Bodies, but_for_people: Picture, mask: Picture
+) -> PeopleSeen:
+    """Where people are.
+
+    labels          draws the outlines of some bodies, with others before them
+    but_for_people  (H, W)  what would be seen of the goat if there were no people
+    mask            (H, W)  what is seen of it
+    """
+    nothing = np.zeros_like(mask)
+    everybody = bodies.people + bodies.instead
+    if not everybody:
+        return PeopleSeen(0.0, 0.0, 0.0, nothing)
+    seen = labels(everybody, bodies.goats + bodies.wide)[1]
+    filled = labels(bodies.instead, bodies.wide + bodies.people)[1]
+    before = ((but_for_people > 0) & (mask == 0)) | (filled > 0)
+    if not bodies.goats:
+        _, but_for_people, mask = labels(bodies.room, bodies.wide, bodies.people)
+    there, left = np.count_nonzero(but_for_people), np.count_nonzero(mask)
+    hide = (there - left) / there if there else 0.0
+    return PeopleSeen(hide, float(np.mean(filled > 0)), float(np.mean(seen > 0)), np.uint8(255) * before)
 
 
 def _fringe(animal: Animal, eye: Vector) -> NDArray[np.int32]:

@@ -22,13 +22,14 @@ from numpy.typing import NDArray
 from models_tflite.training.simulator.body import pose_goat
 from models_tflite.training.simulator.goat import draw_build, draw_stance
 from models_tflite.training.simulator.photo import read_hair, spoil
-from models_tflite.training.simulator.render import Renderer, Shot
-from models_tflite.training.simulator.stage import KINDS, Station, draw_kind, draw_station
+from models_tflite.training.simulator.render import PeopleSeen, Renderer, Shot
+from models_tflite.training.simulator.stage import KINDS, KINDS_ON_REQUEST, Station, draw_kind, draw_station
 from models_tflite.training.simulator.station import VIEWS, Camera
 
 Picture = NDArray[np.uint8]
 Record = dict[str, Any]
 ALL_KINDS = tuple(KINDS)
+PARTS = ("images", "masks", "people")
 SMALLEST_PX = 64
 # A goat of which more than this share is hidden or cut off counts as truncated.
 TRUNCATED_SHARE = 0.015
@@ -46,6 +47,7 @@ class Sample:
     truncated: bool
     landmarks_px: dict[str, tuple[float, float]]
     visible: dict[str, bool]
+    people: PeopleSeen
 
     @property
     def camera(self) -> Camera:
@@ -86,6 +88,7 @@ def shoot(renderer: Renderer, rng: np.random.Generator, station: Station, number
             is_truncated(shot),
             {name: (float(x), float(y)) for name, (x, y) in zip(names, pixels, strict=True)},
             {name: bool(seen) for name, seen in zip(names, shot.seen, strict=True)},
+            shot.people,
         )
 
 
@@ -102,6 +105,9 @@ def write_sample(folder: Path, sample: Sample, goat_id: int, quality: int) -> Re
     image, mask = f"images/{name}.jpg", f"masks/{name}.png"
     cv2.imwrite(str(folder / image), sample.picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
     cv2.imwrite(str(folder / mask), sample.mask)
+    people = sample.people
+    if people.before.any():
+        cv2.imwrite(str(folder / f"people/{name}.png"), people.before)
     station, camera = sample.station, sample.camera
     animal, truth = station.animal, station.truth
     return {
@@ -117,6 +123,12 @@ def write_sample(folder: Path, sample: Sample, goat_id: int, quality: int) -> Re
         "landmarks_px": sample.landmarks_px,
         "visible": sample.visible,
         "traits_cm": truth.traits if truth else {},
+        "people": {
+            "hide": round(people.hide, 4),
+            "instead": round(people.instead, 4),
+            "seen": round(people.seen, 4),
+            "mask": f"people/{name}.png" if people.before.any() else None,
+        },
         "pose": animal.pose.round(6).tolist() if animal else None,
         "camera": {
             "size": list(camera.size),
@@ -181,13 +193,13 @@ def simulate(
 def make_folders(folder: Path) -> None:
     """Room for pictures and masks, or an end in plain words."""
     try:
-        for part in ("images", "masks"):
+        for part in PARTS:
             (folder / part).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SystemExit(
             f"{folder}: no folder can be made there ({error.strerror}); choose another --out"
         ) from error
-    for place in (folder, folder / "images", folder / "masks"):
+    for place in (folder, *(folder / part for part in PARTS)):
         if not os.access(place, os.W_OK):
             raise SystemExit(f"{place}: may not be written to; choose another --out")
 
@@ -211,8 +223,9 @@ def kinds_of_picture(text: str) -> tuple[str, ...]:
     """'goat,dog' as ('goat', 'dog')."""
     kinds = tuple(part.strip() for part in text.split(","))
     for kind in kinds:
-        if kind not in KINDS:
-            raise argparse.ArgumentTypeError(f"{kind}: no such kind; choose among {', '.join(KINDS)}")
+        if kind not in KINDS | KINDS_ON_REQUEST:
+            known = ", ".join(KINDS | KINDS_ON_REQUEST)
+            raise argparse.ArgumentTypeError(f"{kind}: no such kind; choose among {known}")
     return kinds
 
 
@@ -233,7 +246,10 @@ def main() -> None:
         "--per-goat", type=whole_stations, default=9, help="pictures of each goat, three to a station"
     )
     parser.add_argument(
-        "--kinds", type=kinds_of_picture, default=ALL_KINDS, help=f"some of {','.join(KINDS)}; all by default"
+        "--kinds",
+        type=kinds_of_picture,
+        default=ALL_KINDS,
+        help=f"some of {','.join(KINDS)}, which are the default, and of {','.join(KINDS_ON_REQUEST)}",
     )
     parser.add_argument(
         "--coats", type=Path, default=Path("../shared/coats"), help="pictures of hair; may be absent"

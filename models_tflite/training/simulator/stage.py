@@ -20,6 +20,7 @@ from models_tflite.training.simulator.crate import (
     chute,
     draw_crate,
     glass,
+    inner_room,
     mirror,
     thin_parts,
     wide_parts,
@@ -38,6 +39,7 @@ from models_tflite.training.simulator.goat import (
     sprayed,
 )
 from models_tflite.training.simulator.mesh import Material, Mesh, Vector, joined
+from models_tflite.training.simulator.people import draw_handlers, draw_keepers
 from models_tflite.training.simulator.photo import draw_look
 from models_tflite.training.simulator.render import Animal, Look, Scene
 from models_tflite.training.simulator.setup import Setup
@@ -55,7 +57,10 @@ KINDS = {
     "dog": 0.025,
     "things": 0.03,
 }
-WITH_GOAT = ("goat", "two_goats", "half_goat")
+# What is drawn only where it is asked for, and how often among what is asked for: somebody at the goat, and people in
+# the crate instead of one.
+KINDS_ON_REQUEST = {"handled": 0.2, "keeper": 0.05}
+WITH_GOAT = ("goat", "two_goats", "half_goat", "handled")
 STRANGER_SHARE = 0.2
 WHITE_BEFORE_WHITE = 0.25
 
@@ -80,7 +85,7 @@ class Station:
 
 def draw_kind(rng: Rng, kinds: tuple[str, ...]) -> str:
     """One of some kinds, as often as they are among all."""
-    shares = np.array([KINDS[kind] for kind in kinds])
+    shares = np.array([(KINDS | KINDS_ON_REQUEST)[kind] for kind in kinds])
     return str(rng.choice(kinds, p=shares / shares.sum()))
 
 
@@ -104,16 +109,20 @@ def draw_station(
     if kind == "half_goat" and animal:
         animal, crate, hidden = half_way(rng, animal, crate, cameras)
     barn = draw_barn(rng, float(cameras["side"].world_from_cam[1, 3]))
-    around = draw_bystanders(rng, crate.length / 2, crate.width / 2, hands)
-    wide = [*wide_parts(crate), *around, *hidden]
+    people, clutter_around = draw_bystanders(rng, crate.length / 2, crate.width / 2, hands)
+    if kind == "handled" and animal:
+        people += draw_handlers(rng, crate, cameras, placed(animal), head_place(animal))
+    wide = [*wide_parts(crate), *clutter_around, *hidden]
     others: tuple[Animal, ...] = (dog,) if dog else ()
     if rng.random() < STRANGER_SHARE:
         others += (stranger(rng, posed, crate),)
+    look = draw_look(rng, light)
+    instead = in_its_place(rng, kind, crate)
     scene = Scene(
         light,
-        draw_look(rng, light),
+        look,
         barn,
-        joined([thin_parts(crate), *intruders(rng, kind)]),
+        joined([thin_parts(crate), *things_inside(rng, kind)]),
         animal,
         joined(wide) if wide else None,
         glass(crate),
@@ -121,6 +130,9 @@ def draw_station(
         second,
         draw_shades(rng, light),
         mirror(crate, float(rng.uniform(0.25, 1.0))),
+        joined(people) if people else None,
+        joined(instead) if instead else None,
+        None if animal else inner_room(crate),
     )
     looks = {view: draw_look(rng, light, scene.look) for view in cameras}
     truth = measure_truth(posed, coat.hair_cm) if animal else None
@@ -241,10 +253,20 @@ def half_view(camera: Camera) -> float:
     return away * camera.size[0] / 2 / float(camera.camera_matrix[0, 0])
 
 
-def intruders(rng: Rng, kind: str) -> list[Mesh]:
-    """What is in a crate that holds neither goat nor dog."""
+def head_place(animal: Animal) -> Vector:
+    """The middle of an animal's head in the world: (3,) cm."""
+    return np.asarray(placed(animal)[animal.mesh.label > 0].mean(axis=0))
+
+
+def in_its_place(rng: Rng, kind: str, crate: Crate) -> list[Mesh]:
+    """People in a crate that holds no goat."""
     if kind == "person":
         return [person(rng, np.array([rng.uniform(-35, 35), rng.uniform(-10, 10), 0.0]))]
+    return draw_keepers(rng, crate) if kind == "keeper" else []
+
+
+def things_inside(rng: Rng, kind: str) -> list[Mesh]:
+    """What lies in a crate that holds nobody."""
     if kind == "things":
         places = rng.uniform([-45, -14, 0], [45, 14, 1], (rng.integers(1, 4), 3))
         return [clutter(rng, place) for place in places]
