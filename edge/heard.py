@@ -52,6 +52,11 @@ class Heard:
         except InputRefused as refusal:
             self.devices.refused(device, refusal)
 
+    def hear_message(self, device: str, topic: str, payload: bytes, retained: bool) -> None:
+        """The same for an MQTT message; one that was retained is not said now."""
+        if not retained:
+            self.hear(device, payload)
+
     def hear_tag(self, read: TagRead) -> None:
         with self.lock:
             self.tags.append(read)

@@ -114,6 +114,13 @@ def test_what_cannot_be_understood_is_told_and_changes_nothing(heard: Heard) -> 
     assert told(heard)["reader"].lost == "/dev/ttyUSB0 is not there"
 
 
+def test_a_message_is_a_line_unless_it_was_retained(heard: Heard) -> None:
+    heard.hear_message("reader", "barn/reader", HEIDI.encode(), retained=True)
+    assert heard.join(pressed()).goat_id is None
+    heard.hear_message("reader", "barn/reader", HEIDI.encode(), retained=False)
+    assert heard.join(pressed()).goat_id == HEIDI
+
+
 def test_a_message_that_is_far_too_long_is_noise(heard: Heard) -> None:
     heard.hear("reader", b" " * 1_000_000 + HEIDI.encode())
     heard.hear("scale", b"ST,GS,+" + b"9" * 1_000_000 + b"lb")
