@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from threading import Event, Thread
 
 from edge.config import Config
 from edge.cursor import Cursor
 from edge.feedback import feedback_of
 from edge.heard import Heard
-from edge.mqtt import Broker, Handler
+from edge.mqtt import Broker
 from edge.news import CURSOR, News
 from edge.presses import Presses
 from edge.records import Capture
@@ -56,16 +57,6 @@ class Remote(Silence):
         self.news.woken.set()
 
 
-def lines_of(device: str, heard: Heard) -> Handler:
-    """Hands each message on as a line; a retained one is of an animal that may be gone."""
-
-    def hear(topic: str, payload: bytes, retained: bool) -> None:
-        if not retained:
-            heard.hear(device, payload)
-
-    return hear
-
-
 @contextmanager
 def open_remote(config: Config, store: Store, heard: Heard, model: str) -> Iterator[Silence]:
     """Presses, tags and weights in and news out for as long as the station runs.
@@ -86,7 +77,7 @@ def open_remote(config: Config, store: Store, heard: Heard, model: str) -> Itera
     Presses(config, broker, busy, news.woken.set).listen()
     for device, source in config.devices().items():
         if isinstance(source, Topic):
-            broker.listen(source.name, lines_of(device, heard))
+            broker.listen(source.name, partial(heard.hear_message, device))
     telling = Thread(target=news.run, name="news", daemon=True)
     telling.start()
     broker.start()
