@@ -88,12 +88,12 @@ def cameras_command(options: argparse.Namespace) -> int:
 def find_cameras(sys: Path = v4l2.SYS, dev: Path = v4l2.DEV) -> list[Found]:
     """USB cameras by port, then ribbon cameras by number."""
     ribbon = [Found(f"csi:{number}", name) for number, name in enumerate(picamera.attached())]
-    return [asked(one) for one in v4l2.attached(sys, dev) if is_usb(one, ribbon)] + ribbon
+    return [asked(one) for one in v4l2.attached(sys, dev) if is_camera(one, sys)] + ribbon
 
 
-def is_usb(one: v4l2.Attached, ribbon: list[Found]) -> bool:
-    """On a Pi the ribbon connectors have video nodes too; those are picamera2's."""
-    return bool(one.port) or not ribbon
+def is_camera(one: v4l2.Attached, sys: Path) -> bool:
+    """Boards with a device tree, as the Raspberry Pi is, have nodes for codecs and connectors that no USB port has."""
+    return bool(one.port) or not (sys / "firmware" / "devicetree").exists()
 
 
 def asked(one: v4l2.Attached) -> Found:

@@ -23,6 +23,9 @@ def header(content: bytes) -> Iterator[Segment]:
     """The segments of a JPEG up to the first that holds picture data; none where it is no JPEG."""
     start = 2 if content.startswith(BEGIN) else len(content)
     while start + 4 <= len(content) and content[start] == 0xFF:
+        if content[start + 1] == 0xFF:  # any marker may be padded so
+            start += 1
+            continue
         end = start + 2 + int.from_bytes(content[start + 2 : start + 4], "big")
         yield Segment(content[start + 1], start, end)
         if content[start + 1] == SCAN:

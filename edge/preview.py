@@ -18,7 +18,8 @@ from edge.errors import CaptureError
 WANTED = "wanted"
 # A picture is wanted for so long after the last look, and shown for so long after it was taken.
 WANTED_S, SHOWN_S = 5.0, 5.0
-BETWEEN_S = 0.3
+# A camera shows a new picture after this time or a little more; one that hangs is not waited for longer than that.
+BETWEEN_S, PATIENCE_S = 0.3, 1.0
 
 
 class Looked(Protocol):
@@ -55,6 +56,7 @@ class Previews:
         self.cameras = cameras
         self.folder = folder
         self.asked: dict[str, Future[bytes | None]] = {}
+        self.turns = list(cameras)
         self.next_s = 0.0
         self.are_on = False
 
@@ -64,8 +66,7 @@ class Previews:
             self.are_on = True
             self.collect()
             if time.monotonic() >= self.next_s:
-                self.next_s = time.monotonic() + BETWEEN_S
-                self.ask()
+                self.ask_next()
         elif self.are_on:
             self.end()
 
@@ -75,16 +76,21 @@ class Previews:
         except OSError:
             return False
 
-    def ask(self) -> None:
-        for view, camera in self.cameras.items():
-            if view not in self.asked:
-                self.asked[view] = camera.ask_preview()
+    def ask_next(self) -> None:
+        """One camera after the other, so that a press waits for one small picture at most."""
+        view = next((view for view in self.turns if view not in self.asked), None)
+        if view is not None:
+            self.turns.remove(view)
+            self.turns.append(view)
+            self.asked[view] = self.cameras[view].ask_preview()
+            self.next_s = time.monotonic() + PATIENCE_S
 
     def collect(self) -> None:
         for view, answer in list(self.asked.items()):
             if answer.done():
                 del self.asked[view]
                 self.show(view, answer)
+                self.next_s = time.monotonic() + BETWEEN_S / len(self.cameras)
 
     def show(self, view: str, answer: Future[bytes | None]) -> None:
         """Put the picture where the dashboard finds it; of a camera that has none, an old one is not left there."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from pathlib import Path
 from edge.cameras import Rig, v4l2
 from edge.cameras.tended import TendedCamera
 from edge.cameras.usb import UsbCamera, UsbSource
+from edge.cli_cameras import find_cameras, with_test_picture
 from edge.config import CamerasConfig
 from edge.errors import CaptureError
 from edge.images import size_of
@@ -121,21 +121,58 @@ def three_at_once() -> str:
         camera.wait_for_first_try(30)
     rig = Rig(cameras, burst_shots=2, burst_s=0.5)
     shots = list(rig.burst())
+    live = [camera.ask_preview().result(30) for camera in cameras.values()]
     rig.close()
     assert all(len(shot.frames) == 3 for shot in shots), [shot.missing for shot in shots]
-    return f"spread {shots[1].spread_ms:.0f} ms"
+    assert [size_of(one) for one in live] == [(640, 480)] * 3
+    return f"spread {shots[1].spread_ms:.0f} ms, and live pictures after"
+
+
+def takes_test_pictures() -> str:
+    tried = [with_test_picture(one, Path("/tmp/pictures")) for one in find_cameras()]
+    assert all(one.problem is None and one.size == (3840, 2160) for one in tried), tried
+    return ", ".join(str(one.picture) for one in tried)
+
+
+def platform_of(device: Path) -> str:
+    return (v4l2.SYS / "class/video4linux" / device.name / "device").resolve().name
+
+
+def tell_driver(verb: str, platform: str) -> None:
+    """bind: plug in; unbind: pull the cable."""
+    (DRIVER / verb).write_text(platform)
+
+
+def is_noticed_when_it_is_plugged_in_again_between_presses() -> str:
+    device = nodes()[-1]
+    platform = platform_of(device)
+    camera = TendedCamera("top", UsbSource("top", str(device), config()), 15.0)
+    camera.wait_for_first_try(30)
+    camera.shoot()
+    tell_driver("unbind", platform)
+    pulled = time.monotonic()
+    while camera.lost is None and time.monotonic() < pulled + 10:
+        time.sleep(0.1)
+    text = str(camera.lost)
+    # Only now: a node that is held open keeps its number, and the camera would come back under another one.
+    tell_driver("bind", platform)
+    while camera.lost is not None and time.monotonic() < pulled + 40:
+        time.sleep(0.1)
+    frame = camera.shoot()
+    camera.close()
+    return f"{text}; the next press has its picture, {size_of(frame.jpeg)}"
 
 
 def comes_back_after_being_unplugged() -> str:
     device = nodes()[-1]
+    platform = platform_of(device)
     camera = TendedCamera("top", UsbSource("top", str(device), config()), 15.0)
     camera.wait_for_first_try(30)
     camera.shoot()
-    platform = (v4l2.SYS / "class/video4linux" / device.name / "device").resolve().name
-    subprocess.run(["sh", "-c", f"echo {platform} > {DRIVER}/unbind"], check=True)
+    tell_driver("unbind", platform)
     text = refusal(camera.shoot)
     assert "unplugged" in text or "not plugged in" in text, text
-    subprocess.run(["sh", "-c", f"echo {platform} > {DRIVER}/bind"], check=True)
+    tell_driver("bind", platform)
     bound, frame = time.monotonic(), None
     while frame is None and time.monotonic() < bound + 30:
         try:
@@ -157,6 +194,8 @@ CHECKS = (
     tells_an_absent_camera,
     lets_another_use_a_resting_camera_bus,
     three_at_once,
+    takes_test_pictures,
+    is_noticed_when_it_is_plugged_in_again_between_presses,
     comes_back_after_being_unplugged,
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from threading import BoundedSemaphore
 
 from edge.cameras.rig import Camera, Rig
 from edge.cameras.simulated import FAULTS_FILE, SimulatedCamera, Stage
@@ -23,8 +24,8 @@ def open_rig(config: CamerasConfig, folder: Path) -> Rig:
     """
     stage = Stage()
     sources = {view: source_of(view, text, config, folder, stage) for view, text in config.sources().items()}
-    alone = config.at_once < len(sources)
-    cameras = {view: TendedCamera(view, source, config.limit_s, alone) for view, source in sources.items()}
+    bus = BoundedSemaphore(config.at_once) if config.at_once < len(sources) else None
+    cameras = {view: TendedCamera(view, source, config.limit_s, bus) for view, source in sources.items()}
     for camera in cameras.values():
         camera.wait_for_first_try(OPENING_S / len(cameras))
     return Rig(cameras, config.burst_shots, config.burst_s, config.at_once, stage.set_for)

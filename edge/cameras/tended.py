@@ -7,10 +7,11 @@ time limit, and the thread goes on when the camera lets it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from queue import Empty, SimpleQueue
-from threading import Event, Thread
+from threading import BoundedSemaphore, Event, Thread
 from typing import Any, Protocol
 
 from edge.cameras.frozen import Memory
@@ -67,15 +68,17 @@ class Job:
 class TendedCamera:
     """The camera of one view, whether or not it is there at the moment.
 
-    limit_s          how long a shot may take
-    rests_each_time  whether it leaves the bus to the others after every picture
+    limit_s  how long a shot may take
+    bus      what cameras share that cannot all expose at the same time; each takes it for one picture, and rests
     """
 
-    def __init__(self, view: str, source: Source, limit_s: float, rests_each_time: bool = False) -> None:
+    def __init__(
+        self, view: str, source: Source, limit_s: float, bus: BoundedSemaphore | None = None
+    ) -> None:
         self.view = view
         self.source = source
         self.limit_s = limit_s
-        self.rests_each_time = rests_each_time
+        self.bus = bus
         self.memory = Memory()
         self.lost: CaptureError | None = CaptureError(f"{view}: the camera is being opened", "wait a moment")
         # The job that the thread is at, and the last one that somebody gave up waiting for.
@@ -107,7 +110,7 @@ class TendedCamera:
 
     def ask_preview(self) -> Future[bytes | None]:
         """A small picture when there is one, without waiting."""
-        return self.ask(lambda device: device.preview())
+        return self.ask(self.take_preview)
 
     def rest(self) -> None:
         self.ask(lambda device: device.rest())
@@ -183,15 +186,32 @@ class TendedCamera:
         return device
 
     def expose(self, device: Device) -> Frame:
-        frame = device.shoot()
-        if self.rests_each_time:
-            device.rest()
+        with self.turn(device):
+            frame = device.shoot()
         if self.memory.knows(frame.jpeg):
             raise FrozenPicture(
                 f"{self.view}: the camera gave a picture that it had given before",
                 "it is being started anew: press again",
             )
         return frame
+
+    def take_preview(self, device: Device) -> bytes:
+        with self.turn(device):
+            return device.preview()
+
+    @contextmanager
+    def turn(self, device: Device) -> Iterator[None]:
+        """This camera's turn on the bus, if there is one to share; not waited for behind a camera that hangs."""
+        if self.bus is None:
+            yield
+            return
+        taken = self.bus.acquire(timeout=self.limit_s / 2)
+        try:
+            yield
+            device.rest()
+        finally:
+            if taken:
+                self.bus.release()
 
     def tell_lost(self, error: CaptureError) -> None:
         """Say once what is wrong, not at every attempt."""

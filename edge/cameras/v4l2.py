@@ -21,10 +21,9 @@ SYS, DEV = Path("/sys"), Path("/dev")
 PORT = re.compile(r"\d+-\d+(\.\d+)*")
 
 # From linux/videodev2.h; the same on all 64-bit machines.
-QUERYCAP, ENUM_FMT, ENUM_FRAMESIZES = 0x80685600, 0xC0405602, 0xC02C564A
+ENUM_FMT, ENUM_FRAMESIZES = 0xC0405602, 0xC02C564A
 REQBUFS, STREAMON, STREAMOFF = 0xC0145608, 0x40045612, 0x40045613
 VIDEO_CAPTURE, IN_MEMORY, DISCRETE = 1, 1, 1
-CAN_CAPTURE, HAS_OWN_CAPABILITIES = 0x1, 0x80000000
 
 # What the kernel answers -> what is wrong, what to do.
 WORDS = {
@@ -130,18 +129,6 @@ def formats(device: Path) -> list[Format]:
     camera = os.open(device, os.O_RDWR | os.O_NONBLOCK)
     try:
         return [Format(fourcc, frame_sizes(camera, fourcc)) for fourcc in pixel_formats(camera)]
-    finally:
-        os.close(camera)
-
-
-def gives_pictures(device: Path) -> bool:
-    """Whether a node is a camera at all, and not the metadata of one."""
-    camera = os.open(device, os.O_RDWR | os.O_NONBLOCK)
-    try:
-        answer = bytearray(104)
-        fcntl.ioctl(camera, QUERYCAP, answer)
-        of_all, of_node = struct.unpack_from("II", answer, 84)
-        return bool((of_node if of_all & HAS_OWN_CAPABILITIES else of_all) & CAN_CAPTURE)
     finally:
         os.close(camera)
 

@@ -48,11 +48,18 @@ class Running:
                 capture = store.capture(capture.id)
             return capture
 
+    def press_until_whole(self) -> Capture:
+        """The first press that has a picture of every view: within 10 s of mending there is one."""
+        end = time.monotonic() + 10
+        while views_taken(capture := self.press()) != set(VIEWS):
+            assert time.monotonic() < end, "a camera did not come back within 10 s"
+        return capture
+
 
 @pytest.fixture
 def config(tmp_path: Path) -> Config:
     path = tmp_path / "goatdev.toml"
-    path.write_text(CONFIG.format(samples=SAMPLES).replace("[cameras]", "[cameras]\nlimit_s = 0.5"))
+    path.write_text(CONFIG.format(samples=SAMPLES).replace("[cameras]", "[cameras]\nlimit_s = 1.5"))
     return load_config(path)
 
 
@@ -91,9 +98,7 @@ def test_a_camera_that_is_missing_at_the_start_measures_once_it_is_plugged_in(co
         assert views_taken(without) == {"side", "front"}
         assert codes(without, "top") == {"no_picture"}
         running.mend()
-        whole = running.press()
-        assert views_taken(whole) == set(VIEWS)
-        assert measures(whole, "top")
+        assert measures(running.press_until_whole(), "top")
     finally:
         running.stop.set()
         running.thread.join(30)
@@ -110,8 +115,7 @@ def test_fifty_times_unplugged_and_plugged_in_the_same_station_measures_on(runni
             assert view not in views_taken(without)
             assert codes(without, view) == {"no_picture"}
         running.mend()
-    whole = running.press()
-    assert views_taken(whole) == set(VIEWS)
+    whole = running.press_until_whole()
     assert not any(codes(whole, view) for view in VIEWS)
 
 
@@ -121,7 +125,7 @@ def test_with_all_cameras_out_presses_fail_with_the_reason_and_the_station_goes_
     assert (failed.status, failed.failure) == (Status.FAILED, "no camera gave a picture")
     assert "side: no frame" in str(failed.hint)
     running.mend()
-    assert running.press().status is Status.COMPLETED
+    assert running.press_until_whole().status is Status.COMPLETED
 
 
 def test_a_frozen_picture_is_never_measured_nor_kept_as_if_it_were_one(running: Running) -> None:
@@ -132,7 +136,7 @@ def test_a_frozen_picture_is_never_measured_nor_kept_as_if_it_were_one(running: 
     assert codes(frozen, "side") == {"camera_frozen"}
     assert not measures(frozen, "side")
     running.mend()
-    fresh = running.press()
+    fresh = running.press_until_whole()
     assert measures(fresh, "side")
     assert codes(fresh, "side") == set()
 
@@ -143,13 +147,11 @@ def test_a_camera_that_stalls_costs_its_time_limit_and_its_view(running: Running
     stalled = running.press()
     assert time.monotonic() - begun < WAIT_S / 4
     assert views_taken(stalled) == {"side", "top"}
-    assert "no picture within 0.5 s" in next(
+    assert "no picture within 1.5 s" in next(
         one.text for one in stalled.revision.advice if one.view == "front"
     )
     running.mend()
-    end = time.monotonic() + 10
-    while views_taken(running.press()) != set(VIEWS):
-        assert time.monotonic() < end, "it did not come back within 10 s"
+    running.press_until_whole()
 
 
 def test_torn_and_wrong_sized_pictures_are_kept_and_not_measured(running: Running) -> None:

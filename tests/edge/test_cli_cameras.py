@@ -38,6 +38,17 @@ def test_cameras_are_listed_by_port_and_one_that_cannot_be_asked_says_why(tmp_pa
     assert found[0].problem in described(found[0])[-1]
 
 
+def test_the_codecs_and_connectors_of_a_raspberry_pi_are_no_usb_cameras(tmp_path: Path) -> None:
+    plug_in(tmp_path, 0, "1-1.2")
+    codec = tmp_path / "sys" / "devices" / "platform" / "bcm2835-codec" / "video4linux" / "video10"
+    codec.mkdir(parents=True)
+    (codec / "device").symlink_to("../..")
+    (tmp_path / "sys" / "class" / "video4linux" / "video10").symlink_to(codec)
+    (tmp_path / "sys" / "firmware" / "devicetree").mkdir(parents=True)
+    found = find_cameras(tmp_path / "sys", tmp_path / "dev")
+    assert [one.source for one in found] == ["usb:1-1.2"]
+
+
 def test_the_proposed_configuration_is_a_valid_one_with_the_largest_compressed_picture(
     tmp_path: Path,
 ) -> None:

@@ -87,6 +87,11 @@ def test_a_torn_picture_is_not_whole(torn: bytes) -> None:
     assert whole(torn) is None
 
 
+def test_padding_before_a_marker_is_no_end() -> None:
+    padded = jpeg()[:2] + b"\xff\xff\xff" + jpeg()[2:]
+    assert whole(padded) == padded
+
+
 def test_a_comment_changes_the_bytes_and_not_the_picture() -> None:
     noted = with_comment(jpeg(), b"7")
     assert whole(noted) == noted != jpeg()

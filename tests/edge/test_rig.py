@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
+from threading import BoundedSemaphore
+from typing import ClassVar
 
 import pytest
 
@@ -96,6 +98,54 @@ def test_no_more_cameras_expose_at_once_than_the_bus_allows(at_once: int) -> Non
     works = [work for one in cameras for work in one.worked]
     most = max(sum(begun <= other[0] < ended for begun, ended in works) for other in works)
     assert most == at_once
+
+
+class OnABus:
+    """A camera, and where it is plugged in, that counts how many of its kind stream at the same time."""
+
+    streaming: ClassVar[set[str]] = set()
+    most: ClassVar[int] = 0
+
+    def __init__(self, view: str) -> None:
+        self.view = view
+
+    def open(self) -> OnABus:
+        return self
+
+    def stream(self) -> None:
+        self.streaming.add(self.view)
+        OnABus.most = max(OnABus.most, len(self.streaming))
+        time.sleep(0.02)
+
+    def shoot(self) -> Frame:
+        self.stream()
+        return Frame(self.view, str(time.monotonic()).encode(), utc_now())
+
+    def preview(self) -> bytes:
+        self.stream()
+        return b"small"
+
+    def rest(self) -> None:
+        self.streaming.discard(self.view)
+
+    def check(self) -> None:
+        pass
+
+    def close(self) -> None:
+        self.rest()
+
+
+def test_on_a_bus_for_one_neither_shots_nor_live_pictures_meet() -> None:
+    OnABus.most = 0
+    bus = BoundedSemaphore(1)
+    cameras = {view: TendedCamera(view, OnABus(view), 2.0, bus) for view in ("side", "top", "front")}
+    rig = Rig(cameras, burst_shots=3, at_once=1)
+    live = [camera.ask_preview() for camera in cameras.values()]
+    shots = list(rig.burst())
+    rig.close()
+    assert [one.result() for one in live] == [b"small"] * 3
+    assert all(len(shot.frames) == 3 for shot in shots)
+    assert OnABus.most == 1
 
 
 # Goats on the simulated stage.
