@@ -193,14 +193,8 @@ def see(
     }
     looks |= {view: look_at(view, picture, segmenter, calibration) for view, picture in pictures.items()}
     masks = {view: pack_mask(look.segmentation.mask) for view, look in looks.items() if look.segmentation}
-    with ThreadPoolExecutor(1) as hands:  # the pictures are looked over while they are measured
-        conditions = [
-            hands.submit(condition_of, looks[view], picture, calibration)
-            for view, picture in pictures.items()
-        ]
-        findings = measure(looks)
-    found = {one.view: one for one in (condition.result() for condition in conditions)}
-    return Seen(noted(findings, found), masks)
+    conditions = {view: condition_of(looks[view], picture, calibration) for view, picture in pictures.items()}
+    return Seen(noted(measure(looks), conditions), masks)
 
 
 def condition_of(look: Look, picture: Picture, calibration: Calibration) -> Condition:
