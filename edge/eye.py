@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from edge.advice import advise, translated
@@ -79,12 +78,9 @@ class Eye:
         }
         looks |= {view: self.look_at(view, picture) for view, picture in pictures.items()}
         masks = {view: pack_mask(look.segmentation.mask) for view, look in looks.items() if look.segmentation}
-        with ThreadPoolExecutor(1) as hand:  # the pictures are looked over while they are measured
-            condition_of = hand.map(lambda view: self.condition_of(looks[view], pictures[view]), pictures)
-            findings = measure(looks)
-        conditions = dict(zip(pictures, condition_of, strict=True))
+        conditions = {view: self.condition_of(looks[view], picture) for view, picture in pictures.items()}
         details = {view: one.detail for view, one in conditions.items() if one.detail is not None}
-        return Seen(noted(findings, conditions), masks, details)
+        return Seen(noted(measure(looks), conditions), masks, details)
 
     def look_at(self, view: str, picture: Picture) -> Look:
         """Find the goat in one picture and what measures it, or say what is missing; and who is in the way."""

@@ -20,6 +20,13 @@ from edge.records import Picture, Pixels
 WORKING_SIDE_PX = 1600
 SMALLEST_SIDE_PX = 120
 LARGEST_PIXELS = 40_000_000
+# One in so many pixels of each row and column -> how OpenCV is told so.
+REDUCED = {
+    8: cv2.IMREAD_REDUCED_COLOR_8,
+    4: cv2.IMREAD_REDUCED_COLOR_4,
+    2: cv2.IMREAD_REDUCED_COLOR_2,
+    1: cv2.IMREAD_COLOR,
+}
 
 
 def read_picture(path: Path) -> Picture:
@@ -74,11 +81,26 @@ def decode_upright(content: bytes, name: str) -> Picture:
         if min(full) < SMALLEST_SIDE_PX:
             message = f"{name}: {full[0]}x{full[1]} pixels are too few to measure"
             raise PictureError(message, f"at least {SMALLEST_SIDE_PX} pixels on the short side")
-        # JPEG decodes at a half or a quarter many times faster than whole.
-        image.draft("RGB", (WORKING_SIDE_PX, WORKING_SIDE_PX))
-        ImageOps.exif_transpose(image, in_place=True)  # without it, one copy more of millions of pixels
-        upright = np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
+        if image.format == "JPEG" and image.mode == "RGB":
+            return Picture(decode_jpeg(content, full), full)
+        upright = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
     return Picture(shrunk(upright, working_size(full)), full)
+
+
+def decode_jpeg(content: bytes, full: tuple[int, int]) -> Pixels:
+    """What a camera's picture shows, upright, RGB, at working size. Raises OSError where it is not whole.
+
+    OpenCV makes none of the copies that Pillow makes, which for sixteen megapixels take as long as decoding; and a JPEG
+    decodes at a half or a quarter many times faster than whole.
+    """
+    if whole(content) is None:
+        raise OSError("it ends too soon")
+    reduced = next(by for by in REDUCED if max(full) >= by * WORKING_SIDE_PX or by == 1)
+    bgr = cv2.imdecode(np.frombuffer(content, np.uint8), REDUCED[reduced])
+    if bgr is None:
+        raise OSError("its data cannot be decoded")
+    small = shrunk(np.asarray(bgr, dtype=np.uint8), working_size(full))
+    return np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2RGB), dtype=np.uint8)
 
 
 def shrunk(rgb: Pixels, size: tuple[int, int]) -> Pixels:

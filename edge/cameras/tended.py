@@ -84,6 +84,7 @@ class TendedCamera:
         # The job that the thread is at, and the last one that somebody gave up waiting for.
         self.running: Job | None = None
         self.overdue: Job | None = None
+        self.mistake: Exception | None = None
         self.jobs: SimpleQueue[Job | None] = SimpleQueue()
         self.tried, self.closed = Event(), Event()
         self.thread = Thread(target=self.tend, name=f"{view} camera", daemon=True)
@@ -97,6 +98,8 @@ class TendedCamera:
 
     def shoot(self) -> Frame:
         """A frame exposed after the call that the camera never gave before; raises CaptureError within the limit."""
+        if self.mistake is not None:
+            raise self.mistake
         if self.overdue is not None and self.overdue is self.running:
             raise self.too_late()  # without waiting again
         lost = self.lost
@@ -106,7 +109,7 @@ class TendedCamera:
         except TimeoutError:
             answer.cancel()
             self.overdue = self.running
-            raise (lost or self.too_late()) from None
+            raise (self.mistake or (afresh(lost) if lost else self.too_late())) from None
 
     def ask_preview(self) -> Future[bytes | None]:
         """A small picture when there is one, without waiting."""
@@ -134,6 +137,14 @@ class TendedCamera:
     # What the thread does.
 
     def tend(self) -> None:
+        try:
+            self.keep_open()
+        except Exception as mistake:  # of ours: it ends the station, in the thread that shoots next
+            self.mistake = mistake
+        finally:
+            self.tried.set()
+
+    def keep_open(self) -> None:
         device, pause_s = None, SHORTEST_PAUSE_S
         job: Job | None = None
         while not self.closed.is_set():
@@ -170,7 +181,7 @@ class TendedCamera:
     def done(self, job: Job, device: Device | None) -> Device | None:
         """Do one job; returns the camera, or None where it is lost."""
         if device is None:
-            job.refuse(self.lost or self.too_late())
+            job.refuse(afresh(self.lost) if self.lost else self.too_late())
             return None
         if not job.answer.set_running_or_notify_cancel():
             return device
@@ -181,8 +192,9 @@ class TendedCamera:
             device.close()
             job.answer.set_exception(error)
             return None
-        except Exception as mistake:  # ours: it ends the station in the thread that asked
+        except Exception as mistake:
             job.answer.set_exception(mistake)
+            raise
         return device
 
     def expose(self, device: Device) -> Frame:
@@ -217,4 +229,9 @@ class TendedCamera:
         """Say once what is wrong, not at every attempt."""
         if self.lost is None or not self.tried.is_set():
             log.warning("%s", error)
-        self.lost = error
+        self.lost = afresh(error)
+
+
+def afresh(error: CaptureError) -> CaptureError:
+    """The same error, raised from nowhere yet: one that is kept would keep alive all that it has passed through."""
+    return type(error)(error.message, error.hint)

@@ -67,10 +67,14 @@ class UsbSource:
         try:
             device = v4l2.device_at(self.where)
             settings = settings_for(self.config, v4l2.formats(device))
-            capture = cv2.VideoCapture(str(device), cv2.CAP_V4L2)
-            return UsbCamera(self.view, self.where, device, settings, capture)
         except OSError as error:
             raise v4l2.refused(self.view, self.where, error) from None
+        capture = cv2.VideoCapture(str(device), cv2.CAP_V4L2)
+        try:
+            return UsbCamera(self.view, self.where, device, settings, capture)
+        except CaptureError:
+            capture.release()  # whoever tries again would find it busy
+            raise
 
 
 def settings_for(config: CamerasConfig, offered: list[v4l2.Format]) -> Settings:
@@ -108,7 +112,7 @@ class UsbCamera:
         self.capture = capture
         if not self.capture.isOpened():
             raise self.refused()
-        self.node = node_of(device)
+        self.node = self.node_now()
         if settings.is_jpeg:
             self.capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*JPEG))
         self.capture.set(cv2.CAP_PROP_BUFFERSIZE, BUFFERS)
@@ -137,12 +141,16 @@ class UsbCamera:
 
     def check(self) -> None:
         """Whether this very camera is still there: one that was plugged in again has a new node."""
+        if self.node_now() != self.node:
+            raise v4l2.refused(self.view, self.where, OSError(errno.ENODEV, "another node"))
+
+    def node_now(self) -> tuple[int, int]:
+        """Which device node is there, and not only its name."""
         try:
-            is_there = node_of(self.device) == self.node
+            found = self.device.stat()
         except OSError as error:
             raise v4l2.refused(self.view, self.where, error) from None
-        if not is_there:
-            raise v4l2.refused(self.view, self.where, OSError(errno.ENODEV, "another node"))
+        return found.st_ino, found.st_ctime_ns
 
     def close(self) -> None:
         self.capture.release()
@@ -220,12 +228,6 @@ class UsbCamera:
         self.close()
         error = v4l2.why_not_streaming(self.device) or OSError(errno.ETIMEDOUT, "no picture arrives")
         return v4l2.refused(self.view, self.where, error)
-
-
-def node_of(device: Path) -> tuple[int, int]:
-    """Which device node this is: not only its name. Raises OSError where there is none."""
-    found = device.stat()
-    return found.st_ino, found.st_ctime_ns
 
 
 def is_of_our_clock(stamp_s: float) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from edge.errors import PictureError
 from edge.images import decode, encode_mask, read_picture
@@ -85,3 +85,16 @@ def test_a_mask_is_written_at_the_size_of_the_picture() -> None:
     assert image.mode == "L"
     assert image.size == (8, 6)
     assert set(np.unique(np.asarray(image))) == {0, 1, 2}
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_large_picture_is_upright_whatever_way_the_camera_was_held(orientation: int) -> None:
+    content = io.BytesIO()
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.open(io.BytesIO(jpeg(3600, 2400))).save(content, "JPEG", exif=exif)
+    picture = decode(content.getvalue(), "side picture")
+    upright = ImageOps.exif_transpose(Image.open(content))
+    assert picture.full_size == upright.size
+    expected = np.asarray(upright.resize(picture.size, Image.Resampling.BOX)).astype(int)
+    assert np.abs(expected - picture.rgb).mean() < 1

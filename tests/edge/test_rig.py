@@ -293,6 +293,21 @@ def test_a_program_mistake_in_a_camera_ends_the_station_and_is_no_missing_pictur
             keeper.shoot()
 
 
+class NeverOpens:
+    """A source whose program is wrong."""
+
+    def open(self) -> OnABus:
+        raise ZeroDivisionError
+
+
+def test_a_program_mistake_while_a_camera_is_opened_ends_the_station_too() -> None:
+    keeper = TendedCamera("side", NeverOpens(), 0.5)
+    keeper.wait_for_first_try(5)
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            keeper.shoot()
+
+
 def test_closing_twice_is_fine_and_a_closed_camera_is_let_go(tmp_path: Path) -> None:
     with tended(tmp_path) as (_, keeper):
         keeper.close()
