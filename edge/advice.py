@@ -128,7 +128,8 @@ CATALOGUE: Mapping[str, Mapping[str, str]] = {
 
 def advise(code: str, view: str | None = None, why: str = "", **details: str) -> Advice:
     """The advice of a code in English; `translated` puts it in the station's language."""
-    given = {**details, "why": why} if why else details
+    # Errors begin with the view; the sentence names it already.
+    given = {**details, "why": why.removeprefix(f"{view}: ")} if why else details
     return Advice(code, view, sentence(code, view, given, "en"), given)
 
 

@@ -17,8 +17,8 @@ from werkzeug.serving import make_server
 from dashboard import create_app
 from edge.config import Config, ReaderConfig
 from edge.devices import Devices
-from edge.records import Weight, utc_now
-from tests.dashboard.conftest import Barn, picture
+from edge.records import ALL_TRAITS, Measurement, Weight, utc_now
+from tests.dashboard.conftest import Barn, picture, revision
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -240,6 +240,25 @@ def test_the_tag_that_the_reader_saw_stands_in_the_empty_goat_field(
         devices.reached("reader", "/dev/ttyUSB0 went away")
         page.get_by_text("read just now").wait_for(state="hidden")
         assert page.locator("[name=goat_id]").get_attribute("placeholder") == ""
+
+
+def test_a_result_with_every_kind_of_trait_and_long_reasons_fits_a_phone(
+    config: Config, barn: Barn, page: Page
+) -> None:
+    capture = barn.store.begin(barn.press())
+    why = "calibrated side and top cameras that see the whole trunk are needed to estimate it"
+    measurements = tuple(
+        Measurement(trait.name, trait.views, value=121.25, u95=10.25, confidence=0.94)
+        if place % 2
+        else Measurement(trait.name, trait.views, reason=why)
+        for place, trait in enumerate(ALL_TRAITS)
+    )
+    barn.store.close_capture(capture.completed(replace(revision(), measurements=measurements)))
+    with served(config) as address:
+        for path in ("/", f"/captures/{capture.id}"):
+            page.goto(f"{address}{path}")
+            assert page.get_by_text("(no\u00a0unit)").count() == 1
+            assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
 def test_live_pictures_go_on_by_themselves_and_say_when_there_is_none(

@@ -13,7 +13,7 @@ from tests.dashboard.conftest import Barn
 
 def text_of(answer: TestResponse) -> str:
     """What is read on the page, in one line."""
-    whole_numbers = re.sub(r"</?small>", "", answer.text)
+    whole_numbers = re.sub(r"</?small>", "", answer.text.replace("&nbsp;", " "))
     return " ".join(re.sub(r"<[^>]+>", " ", whole_numbers).split())
 
 

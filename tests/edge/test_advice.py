@@ -82,3 +82,8 @@ def test_a_sentence_names_its_view_and_details_in_the_stations_language() -> Non
 def test_a_detail_that_is_missing_is_a_mistake_of_ours() -> None:
     with pytest.raises(KeyError):
         advise("camera_moved", "side")
+
+
+def test_a_reason_that_names_its_view_does_not_name_it_twice() -> None:
+    said = advise("no_picture", "side", "side: the camera at 1-1.2: it was unplugged").text
+    assert said.startswith("There is no side picture: the camera at 1-1.2: it was unplugged.")
