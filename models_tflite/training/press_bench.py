@@ -176,10 +176,10 @@ def pressed(config: Config, presses: int) -> tuple[list[float], Sampler]:
         served.set()
 
     station = Thread(target=run_station, args=(config, stop, note))
-    station.start()
-    assert station.ident is not None
-    sampler, results = Sampler(station.ident), []
     with Store(config.database_path) as store:
+        station.start()
+        assert station.ident is not None
+        sampler, results = Sampler(station.ident), list[float]()
         for number in range(presses + 1):
             served.clear()
             begun = time.monotonic()

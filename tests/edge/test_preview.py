@@ -103,6 +103,8 @@ def test_during_a_press_no_live_picture_is_taken(config_path: Path) -> None:
     text = config_path.read_text().replace("burst_shots = 1", "burst_shots = 2\nburst_s = 0.8")
     config_path.write_text(text)
     config: Config = load_config(config_path)
+    with Store(config.database_path):
+        pass  # made before two open it at once
     stop = Event()
     station = Thread(target=run_station, args=(config, stop))
     station.start()
