@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import random
 import sqlite3
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -333,7 +335,7 @@ def open_database(path: Path) -> Database:
 
 def prepared(connection: sqlite3.Connection) -> Database:
     """In WAL mode, fully synchronous, with every migration applied."""
-    connection.execute("PRAGMA journal_mode = WAL")
+    switch_to_wal(connection)
     # A press that was acknowledged survives a power cut.
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
@@ -343,6 +345,19 @@ def prepared(connection: sqlite3.Connection) -> Database:
         with write_transaction(db):
             migrations.apply(db)
     return db
+
+
+def switch_to_wal(connection: sqlite3.Connection) -> None:
+    """Once in a database's life, and SQLite waits for nobody then: station, dashboard and sync may start together."""
+    end = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+            time.sleep(random.uniform(0.005, 0.05))
 
 
 @contextmanager

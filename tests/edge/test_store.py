@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Timer
 
 import numpy as np
 import pytest
@@ -379,3 +380,18 @@ def test_dirt_beside_the_goat_is_said_and_asks_for_no_other_press() -> None:
     before = replace(beside, readings=(replace(side, warnings=("lens_dirty",)),))
     other = replace(beside, advice=(dirt, Advice("head_down", "side", "Wait.")))
     assert [one.verdict for one in (beside, before, other)] == ["good", "look again", "look again"]
+
+
+# Three services of one station.
+
+
+def test_a_new_database_that_another_service_is_just_making_is_waited_for(tmp_path: Path) -> None:
+    """SQLite itself refuses at once to switch to WAL while somebody writes."""
+    first = sqlite3.connect(tmp_path / "station.db", isolation_level=None, check_same_thread=False)
+    first.execute("BEGIN IMMEDIATE")
+    done = Timer(0.3, lambda: first.execute("COMMIT"))
+    done.start()
+    with Store(tmp_path / "station.db") as store:
+        assert store.captures() == []
+    done.join()
+    first.close()
