@@ -33,7 +33,7 @@ from edge.store import Store
 log = logging.getLogger("goatdev.station")
 
 # A press is served within this time when the station is idle.
-POLL_S = 0.05
+POLL_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,7 +70,7 @@ def with_burst(
             images = shots.archive.save_frames(capture.id, shot.frames, number)
             burst = burst.with_shot(shot)
             capture = capture.with_shot(images, burst.spread_ms, burst.burst_ms)
-            shots.add(number, images, shot.missing)
+            shots.add(number, images, shot)
             if images:
                 looks[number] = looking.submit(see_stored, shots, number, eye)
     if not looks:

@@ -10,7 +10,7 @@ from edge.advice import advise
 from edge.archive import Archive
 from edge.errors import CaptureError, PictureError
 from edge.images import decode
-from edge.records import Advice, Lack, Picture, StoredImage
+from edge.records import Advice, Lack, Picture, Shot, StoredImage
 
 # A picture takes 6 MB at working size, and a tenth of a second to decode again: a usual burst is held whole.
 HELD_SHOTS = 3
@@ -40,16 +40,19 @@ class StoredShots:
         # shot -> view -> why there is no picture, as far as that is known
         self.problems: dict[int, Mapping[str, Lack]] = {}
         self.unreadable: dict[str, str] = {}
+        # path -> what was just written there, so that it need not be read and proved again
+        self.fresh: dict[str, bytes] = {}
         self.held: dict[int, Mapping[str, Picture]] = {}
         stored = tuple(images)
         for number in sorted({image.shot for image in stored}):
             self.add(number, tuple(image for image in stored if image.shot == number))
 
-    def add(
-        self, number: int, images: tuple[StoredImage, ...], missing: Mapping[str, Lack] | None = None
-    ) -> None:
-        """One more shot that is on disk; missing: view -> why the camera gave no frame."""
-        self.problems[number] = dict(missing or {})
+    def add(self, number: int, images: tuple[StoredImage, ...], shot: Shot | None = None) -> None:
+        """One more shot that is on disk, and the shot itself where it has just been taken."""
+        taken = shot or Shot(())
+        jpegs = {frame.view: frame.jpeg for frame in taken.frames}
+        self.fresh |= {image.path: jpegs[image.view] for image in images if image.view in jpegs}
+        self.problems[number] = dict(taken.missing)
         self.images[number] = images
 
     @property
@@ -92,7 +95,7 @@ class StoredShots:
 
     def picture(self, image: StoredImage) -> Picture | Lack:
         try:
-            content = self.archive.read(image)
+            content = self.fresh.pop(image.path, None) or self.archive.read(image)
         except PictureError as error:
             self.unreadable[image.path] = str(error)
             return Lack(str(error))

@@ -54,7 +54,7 @@ STAGES = {
     "Archive.save_frames": "save",
     "StoredShots.decoded": "decode",
     "Segmenter.segment": "segment",
-    "condition_of": "look over",
+    "Eye.condition_of": "look over",
     "measure": "measure",
     "combine": "measure",
     "with_examination": "annotate",
