@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from edge.advice import advise, translated
@@ -14,7 +15,7 @@ from edge.images import PackedMask, pack_mask, unpack_mask
 from edge.measure import Findings, Look, measure
 from edge.notices import noted
 from edge.quality import Condition, inspect
-from edge.records import Lack, Measurement, Picture, Pixels, Reading, Revision
+from edge.records import VIEWS, Lack, Measurement, Picture, Pixels, Reading, Revision
 from edge.segment import NOT_ONE_AT, Segmenter
 
 # What the network may see instead of one whole goat.
@@ -78,7 +79,9 @@ class Eye:
         }
         looks |= {view: self.look_at(view, picture) for view, picture in pictures.items()}
         masks = {view: pack_mask(look.segmentation.mask) for view, look in looks.items() if look.segmentation}
-        conditions = {view: self.condition_of(looks[view], picture) for view, picture in pictures.items()}
+        with ThreadPoolExecutor(len(VIEWS)) as hands:
+            found = hands.map(lambda view: self.condition_of(looks[view], pictures[view]), pictures)
+            conditions = dict(zip(pictures, found, strict=True))
         details = {view: one.detail for view, one in conditions.items() if one.detail is not None}
         return Seen(noted(measure(looks), conditions), masks, details)
 

@@ -54,7 +54,7 @@ STAGES = {
     "Archive.save_frames": "save",
     "StoredShots.decoded": "decode",
     "Segmenter.segment": "segment",
-    "Eye.condition_of": "look over",
+    "Eye.see": "look over",
     "measure": "measure",
     "combine": "measure",
     "with_examination": "annotate",
