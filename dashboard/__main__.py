@@ -15,8 +15,9 @@ from waitress import wasyncore  # type: ignore[import-untyped]
 from waitress.server import create_server  # type: ignore[import-untyped]
 
 from dashboard.app import create_app
-from edge.config import Config, DashboardConfig, find_config, load_config
+from edge.config import Config, find_config, load_config
 from edge.errors import StationError
+from edge.settings import DashboardConfig
 
 THREADS = 8
 

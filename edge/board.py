@@ -10,9 +10,9 @@ from dataclasses import asdict, dataclass
 import cv2
 import numpy as np
 
-from edge.config import BoardConfig
 from edge.errors import ConfigError
 from edge.records import Pixels, Points
+from edge.settings import BoardConfig
 
 # For each view: where in the world the board's X, Y and Z point in its reference pose.
 AXES = {

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from edge.config import ButtonConfig
+from edge.settings import ButtonConfig
 
 # The longest message that any of these devices sends is a hundredth of this.
 LARGEST_BYTES = 64 * 1024

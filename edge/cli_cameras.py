@@ -10,12 +10,12 @@ from typing import Any
 
 from edge.cameras import picamera, source_of, v4l2
 from edge.cameras.simulated import Stage
-from edge.config import CamerasConfig
 from edge.console import say, with_json
 from edge.durable import make_folder, write_durably
 from edge.errors import CaptureError, StageError
 from edge.images import size_of
 from edge.records import VIEWS
+from edge.settings import CamerasConfig
 
 # A camera that nobody waits for may take its time.
 TEST_LIMIT_S = 10.0

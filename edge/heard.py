@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 from threading import Lock
 
 from edge.advice import advise, translated
-from edge.config import ReaderConfig, ScaleConfig
 from edge.devices import Devices
 from edge.errors import InputRefused
 from edge.identity import read_tag
 from edge.joining import TagRead, Weighing, Window, tags_of, weight_of
 from edge.records import Capture, utc_now
+from edge.settings import ReaderConfig, ScaleConfig
 from edge.sources import LONGEST_LINE_BYTES
 from edge.weights import read_scale
 

@@ -17,9 +17,9 @@ from typing import Any
 from paho.mqtt.client import Client, MQTTMessage, topic_matches_sub
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 
-from edge.config import MqttConfig
 from edge.errors import ConfigError
 from edge.secret import secret
+from edge.settings import MqttConfig
 
 log = logging.getLogger("goatdev.mqtt")
 

@@ -11,9 +11,10 @@ from typing import Any
 
 from edge import feedback
 from edge.buttons import Button, NoPress, Press
-from edge.config import ButtonConfig, Config
+from edge.config import Config
 from edge.errors import InputRefused, StationError, StoreError
 from edge.mqtt import Broker
+from edge.settings import ButtonConfig
 from edge.store import Store
 from edge.triggers import new_trigger
 

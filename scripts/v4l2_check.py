@@ -11,10 +11,10 @@ from edge.cameras import Rig, v4l2
 from edge.cameras.tended import TendedCamera
 from edge.cameras.usb import UsbCamera, UsbSource
 from edge.cli_cameras import find_cameras, with_test_picture
-from edge.config import CamerasConfig
 from edge.errors import CaptureError
 from edge.images import size_of
 from edge.records import VIEWS, utc_now
+from edge.settings import CamerasConfig
 
 DRIVER = Path("/sys/bus/platform/drivers/vivid")
 SIZE = (1280, 720)

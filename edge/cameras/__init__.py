@@ -8,8 +8,8 @@ from threading import BoundedSemaphore
 from edge.cameras.rig import Camera, Rig
 from edge.cameras.simulated import FAULTS_FILE, SimulatedCamera, Stage
 from edge.cameras.tended import Source, TendedCamera
-from edge.config import CamerasConfig
 from edge.errors import ConfigError
+from edge.settings import CamerasConfig
 
 __all__ = ["Camera", "Rig", "open_rig"]
 

@@ -8,10 +8,10 @@ from concurrent.futures import TimeoutError as NoAnswer
 from datetime import timedelta
 from typing import Any
 
-from edge.config import CamerasConfig
 from edge.errors import CaptureError, ConfigError
 from edge.images import thumbnail
 from edge.records import Frame, utc_now
+from edge.settings import CamerasConfig
 
 LOST = "shut the station down, check the ribbon cable at both ends, and start it again"
 # What picamera2 raises where the camera, or libcamera below it, does not do what it is asked.

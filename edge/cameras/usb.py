@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 
 from edge.cameras import v4l2
-from edge.config import CamerasConfig
 from edge.errors import CaptureError, ConfigError
 from edge.jpeg import whole
 from edge.records import Frame, Pixels, utc_now
+from edge.settings import CamerasConfig
 
 log = logging.getLogger("goatdev.cameras")
 

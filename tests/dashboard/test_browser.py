@@ -15,9 +15,10 @@ import pytest
 from werkzeug.serving import make_server
 
 from dashboard import create_app
-from edge.config import Config, ReaderConfig
+from edge.config import Config
 from edge.devices import Devices
 from edge.records import ALL_TRAITS, Measurement, Weight, utc_now
+from edge.settings import ReaderConfig
 from tests.dashboard.conftest import Barn, picture, revision
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edge.buttons import LARGEST_BYTES, READERS, Button, NoPress, Press, read_message
-from edge.config import PRESS_ACTIONS, ButtonConfig
+from edge.settings import PRESS_ACTIONS, ButtonConfig
 
 RPC = (
     b'{"src":"shellyplusi4-083af27b5a3c","dst":"shellyplusi4-083af27b5a3c/events","method":"NotifyEvent","params":'

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from edge.config import ReaderConfig, ScaleConfig
 from edge.devices import Device, Devices, read_devices
 from edge.heard import Heard
 from edge.records import Capture, Status, Weight, utc_now
+from edge.settings import ReaderConfig, ScaleConfig
 from edge.triggers import new_trigger
 
 HEIDI, FLORA = "982000001088420", "840003123456789"

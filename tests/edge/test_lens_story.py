@@ -15,11 +15,12 @@ import pytest
 from edge.app import Station, open_station
 from edge.calibration import Calibration, read_calibration
 from edge.cameras import open_rig
-from edge.config import CamerasConfig, Config
+from edge.config import Config
 from edge.images import read_picture
 from edge.lens import CELL_PX, FEWEST_BEFORE, LATELY, fine_detail
 from edge.records import Capture
 from edge.reference import reduced
+from edge.settings import CamerasConfig
 from edge.triggers import new_trigger
 from tests.conftest import SAMPLES
 

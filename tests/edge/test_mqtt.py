@@ -20,7 +20,7 @@ import pytest
 from dashboard import create_app
 from edge.app import run_station
 from edge.buttons import Press, read_message
-from edge.config import ButtonConfig, Config, MqttConfig, load_config
+from edge.config import Config, load_config
 from edge.cursor import Cursor
 from edge.devices import Devices
 from edge.errors import ConfigError
@@ -31,6 +31,7 @@ from edge.outbox import Outbox
 from edge.presses import Presses
 from edge.records import VIEWS, Status, StoredImage
 from edge.remote import Silence, open_remote
+from edge.settings import ButtonConfig, MqttConfig
 from edge.store import Store
 from edge.triggers import new_trigger
 from tests.brokers import (

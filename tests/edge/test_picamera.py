@@ -12,10 +12,10 @@ from types import ModuleType
 import pytest
 
 from edge.cameras.picamera import CsiSource, attached
-from edge.config import CamerasConfig
 from edge.errors import CaptureError, ConfigError
 from edge.images import size_of
 from edge.records import utc_now
+from edge.settings import CamerasConfig
 from tests.conftest import REPO, jpeg
 
 STANDINS = Path(__file__).parent / "standins"
@@ -99,7 +99,7 @@ def test_a_station_without_ribbon_cameras_never_loads_picamera2() -> None:
     """With the stand-in there to be loaded, the whole station is imported and one of its cameras opened."""
     program = (
         "import sys, edge.cli; from pathlib import Path; from edge.cameras import open_rig; "
-        "from edge.config import CamerasConfig; "
+        "from edge.settings import CamerasConfig; "
         "rig = open_rig(CamerasConfig(side='simulated:edge/samples/captures'), Path.cwd()); rig.close(); "
         "sys.exit('picamera2' in sys.modules)"
     )

@@ -18,10 +18,10 @@ import pytest
 
 from edge.cameras import v4l2
 from edge.cameras.usb import Settings, UsbCamera, UsbSource, settings_for
-from edge.config import CamerasConfig
 from edge.errors import CaptureError, ConfigError
 from edge.images import size_of
 from edge.records import utc_now
+from edge.settings import CamerasConfig
 from tests.conftest import jpeg
 
 ARDUCAM = "Arducam 16MP: Arducam 16MP"
