@@ -9,8 +9,7 @@ import shutil
 import socket
 import subprocess
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,18 +18,9 @@ from typing import Any
 import paho.mqtt.client as paho
 import pytest
 
+from tests.live import wait_until
+
 MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
-
-
-def wait_until(true: Callable[[], Any], seconds: float = 15.0, what: str = "") -> Any:
-    """The first true answer of a function; AssertionError when there is none in time."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        found = true()
-        if found:
-            return found
-        time.sleep(0.02)
-    raise AssertionError(f"not within {seconds:g} s: {what or true}")
 
 
 @dataclass

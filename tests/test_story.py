@@ -10,7 +10,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +24,7 @@ from edge.records import Status
 from edge.store import Store
 from edge.triggers import new_trigger
 from tests.conftest import REPO, SAMPLES
+from tests.live import free_port, wait_until
 
 TRUTHS = sorted((SAMPLES / "captures").glob("*/truth.json"))
 
@@ -100,12 +100,6 @@ def demo(data: Path, port: int) -> Iterator[subprocess.Popen]:
             print((data.parent / "demo.log").read_text())  # shown by pytest where the test fails
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def call(port: int, path: str, data: bytes | None = None) -> dict:
     request = urllib.request.Request(
         f"http://127.0.0.1:{port}{path}", data, headers={"Content-Type": "application/json"}
@@ -113,20 +107,6 @@ def call(port: int, path: str, data: bytes | None = None) -> dict:
     with urllib.request.urlopen(request, timeout=10) as answer:
         document: dict = json.loads(answer.read())
         return document
-
-
-def wait_until(true, seconds: float = 60.0, pause_s: float = 0.1):
-    """The first true answer of a function; AssertionError when there is none in time."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        try:
-            answer = true()
-        except OSError:
-            answer = None
-        if answer:
-            return answer
-        time.sleep(pause_s)
-    raise AssertionError("waited too long")
 
 
 def completed(port: int) -> list[dict]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
-from collections.abc import Callable
 from pathlib import Path
 from threading import Event, Thread
 
@@ -22,6 +20,7 @@ from edge.records import Capture, Measurement, Revision
 from edge.store import Store
 from edge.triggers import new_trigger
 from tests.conftest import jpeg
+from tests.live import wait_until
 
 REVISION = Revision((Measurement("withers_height_cm", ("side",), 61.2, 5.0, 0.9),), (), (), {}, {}, "test")
 
@@ -177,9 +176,9 @@ def test_a_daemon_takes_over_from_one_that_is_slow_to_end(
     daemon = Thread(target=run_sync, args=(config, stop))
     with held(config.sync_lock, "", ""):
         daemon.start()
-        wait_for(lambda: "takes over" in caplog.text)
+        wait_until(lambda: "takes over" in caplog.text)
         assert Outbox(store).backlog() == {"due": 1}
-    wait_for(lambda: Outbox(store).backlog() == {"delivered": 1})
+    wait_until(lambda: Outbox(store).backlog() == {"delivered": 1})
     stop.set()
     daemon.join(timeout=10)
     assert not daemon.is_alive()
@@ -214,20 +213,12 @@ def test_a_daemon_that_is_told_to_stop_finishes_only_the_capture_it_is_at(
     assert Outbox(store).backlog() == {"delivered": 1, "due": 1}
 
 
-def wait_for(true: Callable[[], bool]) -> None:
-    for _ in range(200):
-        if true():
-            return
-        time.sleep(0.05)
-    raise AssertionError("waited too long")
-
-
 def test_the_daemon_delivers_until_it_is_told_to_stop(config: Config, store: Store) -> None:
     captured(store, Archive(config.image_folder))
     stop = Event()
     daemon = Thread(target=run_sync, args=(config, stop))
     daemon.start()
-    wait_for(lambda: Outbox(store).backlog() == {"delivered": 1})
+    wait_until(lambda: Outbox(store).backlog() == {"delivered": 1})
     stop.set()
     daemon.join(timeout=10)
     assert not daemon.is_alive()

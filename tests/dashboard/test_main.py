@@ -13,12 +13,7 @@ import pytest
 
 from dashboard.__main__ import main
 from edge.config import Config
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+from tests.live import free_port
 
 
 @pytest.fixture

@@ -28,8 +28,6 @@ class Running:
         self.faults = config.folder / FAULTS_FILE
         self.stop = Event()
         self.thread = Thread(target=run_station, args=(config, self.stop))
-        with Store(config.database_path):
-            pass  # made before two open it at once
 
     def break_(self, **faults: str) -> None:
         part = self.faults.with_suffix(".part")

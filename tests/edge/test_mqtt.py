@@ -18,7 +18,6 @@ from pathlib import Path
 import pytest
 
 from dashboard import create_app
-from edge.app import run_station
 from edge.buttons import Press, read_message
 from edge.config import Config, load_config
 from edge.cursor import Cursor
@@ -41,10 +40,10 @@ from tests.brokers import (
     listening,
     mosquitto,
     require_mosquitto,
-    wait_until,
 )
 from tests.conftest import CONFIG, REPO, SAMPLES
 from tests.edge.test_buttons import OTHER, PRESSED
+from tests.live import running_station, wait_until
 
 TRIGGER = "goatdev/barn1/trigger"
 AVAILABILITY = "goatdev/barn1/availability"
@@ -74,20 +73,6 @@ def configured(broker: Mosquitto, more: str = "", buttons: str = "", views: int 
     return load_config(path)
 
 
-@contextmanager
-def running(config: Config) -> Iterator[None]:
-    """The whole station in a thread, on simulated cameras."""
-    stop = threading.Event()
-    thread = threading.Thread(target=run_station, args=(config, stop))
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join(20)
-        assert not thread.is_alive()
-
-
 def captures(config: Config) -> list[str]:
     """The status of every capture, oldest first."""
     with Store(config.database_path) as store:
@@ -102,7 +87,7 @@ def test_a_press_is_told_accepted_then_done_and_its_result_is_the_stored_one(
     broker: Mosquitto, heard: Listener
 ) -> None:
     config = configured(broker, views=3)
-    with running(config):
+    with running_station(config):
         wait_until(lambda: is_online(heard))
         heard.send(TRIGGER, '{"goat_id":"Heidi","request_id":"request-1"}')
         result = wait_until(lambda: heard.on(RESULT))[0]
@@ -128,7 +113,7 @@ def test_a_press_is_told_accepted_then_done_and_its_result_is_the_stored_one(
 def test_every_button_presses_once_and_its_other_messages_never(broker: Mosquitto, heard: Listener) -> None:
     """Recorded bytes of each device, through the broker, to a row per press."""
     config = configured(broker, "debounce_s = 0.1\n", BUTTONS)
-    with running(config):
+    with running_station(config):
         wait_until(lambda: is_online(heard))
         for number, kind in enumerate(PRESSED, start=1):
             for payload in OTHER[kind]:
@@ -148,7 +133,7 @@ def test_a_tag_and_a_weight_from_the_broker_belong_to_the_press_and_retained_one
     heard.send("barn/reader", "LA 982 000001088421", retain=True)
     heard.send("barn/scale", "ST,GS,+00099.0lb", retain=True)
     config = configured(broker, buttons=devices)
-    with running(config):
+    with running_station(config):
         wait_until(lambda: is_online(heard))
         heard.send("barn/reader", "LA 982 000001088420\r\n")
         heard.send("barn/scale", "US,GS,+00120.0lb\r\n")
@@ -167,7 +152,7 @@ def test_a_press_that_comes_twice_is_one_and_a_retained_one_is_none(
     for topic, payload in ((TRIGGER, b"press"), ("barn/esphome", b"ON"), ("barn/shelly1", shelly)):
         heard.send(topic, payload, retain=True)
     config = configured(broker, "debounce_s = 0\n", BUTTONS)
-    with running(config):
+    with running_station(config):
         wait_until(lambda: is_online(heard))
         for number, (topic, payload) in enumerate(
             ((TRIGGER, b'{"request_id":"the-same"}'), ("barn/shelly1", shelly)), start=1
@@ -335,7 +320,7 @@ def test_a_message_that_finds_a_bug_costs_no_more_than_itself(
 def test_a_broker_that_is_absent_or_killed_costs_no_press_and_no_result(tmp_path: Path) -> None:
     with mosquitto(tmp_path, "allow_anonymous true", "log_type all", started=False) as broker:
         config = configured(broker, "debounce_s = 0\n")
-        with running(config), Store(config.database_path) as store:
+        with running_station(config), Store(config.database_path) as store:
 
             def press_there() -> None:
                 store.press(new_trigger("dashboard"), "barn1")
@@ -518,7 +503,7 @@ def test_a_foreign_certificate_or_a_wrong_password_is_said_once_and_the_station_
     with mosquitto(tmp_path, *secured(tmp_path)) as broker:
         config = configured(broker, f'username = "station"\ntls = true\nca_file = "{authority}"\n')
         attempts = broker.log().count("New connection")
-        with caplog.at_level(logging.DEBUG), running(config), Store(config.database_path) as store:
+        with caplog.at_level(logging.DEBUG), running_station(config), Store(config.database_path) as store:
             wait_until(lambda: said in caplog.text)
             store.press(new_trigger("command"), "barn1")
             wait_until(lambda: store.counts() == {"completed": 1})

@@ -17,13 +17,7 @@ from edge.images import size_of
 from edge.records import Status
 from edge.store import Store
 from edge.triggers import new_trigger
-
-
-def wait_until(true: Callable[[], object], seconds: float = 10.0) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "waited too long"
-        time.sleep(0.01)
+from tests.live import wait_until
 
 
 def refresh_until(station: Station, true: Callable[[], object]) -> None:
@@ -103,8 +97,6 @@ def test_during_a_press_no_live_picture_is_taken(config_path: Path) -> None:
     text = config_path.read_text().replace("burst_shots = 1", "burst_shots = 2\nburst_s = 0.8")
     config_path.write_text(text)
     config: Config = load_config(config_path)
-    with Store(config.database_path):
-        pass  # made before two open it at once
     stop = Event()
     station = Thread(target=run_station, args=(config, stop))
     station.start()

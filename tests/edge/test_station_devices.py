@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from edge.app import open_station, run_station
+from edge.app import open_station
 from edge.config import Config, load_config
 from edge.devices import Device, read_devices
 from edge.records import Capture
@@ -17,7 +16,7 @@ from edge.store import Store
 from edge.triggers import new_trigger
 from tests.conftest import CONFIG, SAMPLES
 from tests.edge.test_serial_lines import Cable
-from tests.test_story import wait_until
+from tests.live import running_station, wait_until
 
 # Longer than a capture takes on any machine.
 DEVICES = """
@@ -68,17 +67,11 @@ def send_until_heard(config: Config, name: str, cable: Cable, lines: bytes) -> N
 
 @contextmanager
 def running(config: Config) -> Iterator[Store]:
-    """The station's own loop in a thread, and the store as another process would see it."""
-    stop = threading.Event()
-    thread = threading.Thread(target=run_station, args=(config, stop))
-    thread.start()
-    try:
+    """The station, and the store as another process would see it."""
+    with running_station(config):
         wait_until(config.devices_path.exists)
         with Store(config.database_path) as store:
             yield store
-    finally:
-        stop.set()
-        thread.join(30)
 
 
 def test_a_press_is_stored_with_the_tag_and_the_weight_of_the_goat_that_stands_there(
