@@ -46,9 +46,11 @@ def serve(config: Config) -> None:
     sockets: dict[int, Any] = {}
     try:
         server = listen(config, sockets)
-        signal.signal(signal.SIGTERM, stop)
+        # Both by name: a shell hands SIGINT to what it starts in the background as one to be ignored.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, stop)
         log.info("http://%s:%s", address(config.dashboard.host), config.dashboard.port)
-        # Returns at SystemExit and KeyboardInterrupt, after the answers under way.
+        # Returns at SystemExit, after the answers under way.
         server.run()
     finally:
         wasyncore.close_all(sockets)

@@ -7,6 +7,8 @@ import socket
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -30,15 +32,35 @@ def port_in(config_file: Path) -> int:
 
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
 def test_it_says_its_address_serves_and_ends_cleanly(config_file: Path, ending: signal.Signals) -> None:
-    command = [sys.executable, "-W", "error", "-m", "dashboard", "--config", str(config_file)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as service:
+    with ignoring_interrupts(), started(config_file) as service:
         address = f"http://127.0.0.1:{port_in(config_file)}"
+        assert service.stderr is not None
         assert service.stderr.readline() == f"dashboard: {address}\n"
         with urllib.request.urlopen(f"{address}/api/v1/goats", timeout=10) as answer:
             assert answer.status == 200
         service.send_signal(ending)
         assert service.wait(timeout=10) == 0
         assert service.stderr.read() == ""
+
+
+@contextmanager
+def started(config_file: Path) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-W", "error", "-m", "dashboard", "--config", str(config_file)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as service:
+        try:
+            yield service
+        finally:
+            service.kill()  # one that ended does not mind
+
+
+@contextmanager
+def ignoring_interrupts() -> Iterator[None]:
+    """What is started here inherits it, as from a shell that starts something in the background."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_a_port_in_use_is_named_with_the_remedy(
