@@ -12,8 +12,8 @@ from dashboard.context import config, station_is_alive, store
 from dashboard.health import Check, all_checks, share_used, worst
 from dashboard.inputs import before_of, label_sent, limit_of, trigger_sent
 from dashboard.queries import ask_again, capture_or_404, captures_page, goat_or_404, label, result_document
+from edge.devices.identity import checked_goat_id
 from edge.document import measurements_document, weight_kg
-from edge.identity import checked_goat_id
 from edge.outbox import Outbox
 from edge.records import Capture, Status
 

@@ -6,7 +6,7 @@ from flask import current_app, g
 
 from edge.archive import Archive
 from edge.config import Config
-from edge.devices import Device, read_devices
+from edge.devices.report import Device, read_devices
 from edge.locks import is_held
 from edge.store import Store
 

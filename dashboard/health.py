@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dashboard.context import config, devices, station_is_alive, store
 from dashboard.words import local_time
-from edge.devices import Device
+from edge.devices.report import Device
 from edge.errors import StoreError
 from edge.outbox import Outbox
 from edge.records import Capture, Status

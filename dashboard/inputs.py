@@ -1,4 +1,4 @@
-"""What visitors send, checked; what a goat's id may be is said in edge.identity."""
+"""What visitors send, checked; what a goat's id may be is said in edge.devices.identity."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 from flask import request
 
 from dashboard.errors import Refusal
-from edge.identity import checked_goat_id
+from edge.devices.identity import checked_goat_id
+from edge.devices.weights import typed_weight
 from edge.records import Capture, Trigger, Weight
 from edge.triggers import new_trigger
-from edge.weights import typed_weight
 
 CAPTURE_ID = re.compile(r"\d{8}T\d{9}Z_[a-zA-Z0-9-]{1,32}", re.ASCII)
 LONGEST_PAGE = 200

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from edge.devices.weights import KG
 from edge.document import weight_kg
 from edge.records import (
     ALL_TRAITS,
@@ -19,7 +20,6 @@ from edge.records import (
     Trait,
     Weight,
 )
-from edge.weights import KG
 
 # Read at three metres: heights first, then widths.
 KEY_TRAITS = {

@@ -15,19 +15,19 @@ from edge.archive import Archive
 from edge.calibration import read_calibration
 from edge.cameras import Rig, open_rig
 from edge.config import Config
-from edge.devices import Devices
+from edge.devices.heard import Heard
+from edge.devices.report import Devices
+from edge.devices.serial_lines import listening
+from edge.devices.sources import SerialPort
 from edge.errors import StoreError
 from edge.eye import Eye
-from edge.heard import Heard
 from edge.locks import held
 from edge.models import load_model
+from edge.mqtt.remote import open_remote
 from edge.preview import Previews
 from edge.records import Capture, utc_now
-from edge.remote import open_remote
 from edge.segment import Segmenter
-from edge.serial_lines import listening
 from edge.shelf import title, write_serving
-from edge.sources import SerialPort
 from edge.store import Store
 
 log = logging.getLogger("goatdev.station")

@@ -26,12 +26,13 @@ from edge.cli_models import add_models
 from edge.config import config_if_any, find_config, load_config
 from edge.console import complain, say, with_config
 from edge.demo import DemoOptions, run_demo, run_once
+from edge.devices.identity import checked_goat_id
+from edge.devices.weights import typed_weight
 from edge.document import capture_document, revision_document
 from edge.durable import make_folder, write_durably
 from edge.errors import MeasureError, StageError, StationError
 from edge.eye import Eye
 from edge.geometry import landmarks
-from edge.identity import checked_goat_id
 from edge.images import encode_mask, read_picture
 from edge.models import load_model
 from edge.records import VIEWS, Capture, Picture, Revision, Segmentation, Status, Weight
@@ -40,7 +41,6 @@ from edge.shelf import title
 from edge.store import Store
 from edge.table import capture_title, captures_table, measurements_table
 from edge.triggers import new_trigger
-from edge.weights import typed_weight
 
 WAIT_S = 60.0
 SERVICES = {"dashboard": "dashboard", "sync": "cloud_sync"}

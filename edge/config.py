@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
+from edge.devices.sources import SerialPort, Topic, read_source
 from edge.errors import ConfigError
 from edge.settings import (
     SECRETS_HINT,
@@ -25,7 +26,6 @@ from edge.settings import (
     SyncConfig,
     require,
 )
-from edge.sources import SerialPort, Topic, read_source
 
 CONFIG_PLACES = (Path("goatdev.toml"), Path("/etc/goatdev/goatdev.toml"))
 

@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from edge.devices.sources import SerialPort, read_source
 from edge.errors import ConfigError
 from edge.records import LANGUAGES, VIEWS
-from edge.sources import SerialPort, read_source
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import uuid
 
+from edge.devices.identity import checked_goat_id
 from edge.errors import InputRefused
-from edge.identity import checked_goat_id
 from edge.records import Trigger, Weight, utc_now
 
 TRIGGER_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")

@@ -16,7 +16,7 @@ from werkzeug.serving import make_server
 
 from dashboard import create_app
 from edge.config import Config
-from edge.devices import Devices
+from edge.devices.report import Devices
 from edge.records import ALL_TRAITS, Measurement, Weight, utc_now
 from edge.settings import ReaderConfig
 from tests.dashboard.conftest import Barn, picture, revision

@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from dashboard import create_app
 from dashboard.health import backlog_check, disk_check, share_used
 from edge.config import Config
-from edge.devices import Devices
+from edge.devices.report import Devices
 from edge.errors import InputRefused
 from edge.outbox import Outbox
 from edge.records import utc_now

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edge.buttons import LARGEST_BYTES, READERS, Button, NoPress, Press, read_message
+from edge.mqtt.buttons import LARGEST_BYTES, READERS, Button, NoPress, Press, read_message
 from edge.settings import PRESS_ACTIONS, ButtonConfig
 
 RPC = (

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from edge.config import find_config, load_config
+from edge.devices.sources import SerialPort, Topic
 from edge.errors import ConfigError
-from edge.sources import SerialPort, Topic
 
 WHOLE = """
 [station]

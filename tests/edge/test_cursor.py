@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edge.cursor import Cursor
+from edge.mqtt.cursor import Cursor
 from edge.store import Store
 from edge.triggers import new_trigger
 

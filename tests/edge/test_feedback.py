@@ -6,7 +6,7 @@ import string
 
 import pytest
 
-from edge.feedback import CATALOGUE, feedback_of
+from edge.mqtt.feedback import CATALOGUE, feedback_of
 from edge.records import LANGUAGES, Advice, Capture, Measurement, Revision, Status, utc_now
 from edge.triggers import new_trigger
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from edge.devices import Device, Devices, read_devices
-from edge.heard import Heard
+from edge.devices.heard import Heard
+from edge.devices.report import Device, Devices, read_devices
 from edge.records import Capture, Status, Weight, utc_now
 from edge.settings import ReaderConfig, ScaleConfig
 from edge.triggers import new_trigger

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edge.devices.identity import checked_goat_id, plain, read_tag
 from edge.errors import InputRefused
-from edge.identity import checked_goat_id, plain, read_tag
 from tests.mutations import mutations
 
 READ = {

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from edge.joining import TagRead, Weighing, Window, tags_of, weight_of
-from edge.weights import read_scale
+from edge.devices.joining import TagRead, Weighing, Window, tags_of, weight_of
+from edge.devices.weights import read_scale
 
 PRESS = datetime(2026, 11, 21, 14, 30, tzinfo=UTC)
 HEIDI, FLORA = "982000001088420", "840003123456789"

@@ -18,18 +18,18 @@ from pathlib import Path
 import pytest
 
 from dashboard import create_app
-from edge.buttons import Press, read_message
 from edge.config import Config, load_config
-from edge.cursor import Cursor
-from edge.devices import Devices
+from edge.devices.heard import Heard
+from edge.devices.report import Devices
 from edge.errors import ConfigError
-from edge.heard import Heard
-from edge.mqtt import BRIEF_IN_A_ROW, Broker
-from edge.news import AT_ONCE, CURSOR
+from edge.mqtt.broker import BRIEF_IN_A_ROW, Broker
+from edge.mqtt.buttons import Press, read_message
+from edge.mqtt.cursor import Cursor
+from edge.mqtt.news import AT_ONCE, CURSOR
+from edge.mqtt.presses import Presses
+from edge.mqtt.remote import Silence, open_remote
 from edge.outbox import Outbox
-from edge.presses import Presses
 from edge.records import VIEWS, Status, StoredImage
-from edge.remote import Silence, open_remote
 from edge.settings import ButtonConfig, MqttConfig
 from edge.store import Store
 from edge.triggers import new_trigger

@@ -11,9 +11,9 @@ from queue import Empty, Queue
 
 import pytest
 
+from edge.devices.serial_lines import listening
+from edge.devices.sources import LONGEST_LINE_BYTES, SerialPort, Topic, read_source
 from edge.errors import ConfigError
-from edge.serial_lines import listening
-from edge.sources import LONGEST_LINE_BYTES, SerialPort, Topic, read_source
 
 PATIENCE_S = 20.0
 

@@ -10,7 +10,7 @@ import pytest
 
 from edge.app import open_station
 from edge.config import Config, load_config
-from edge.devices import Device, read_devices
+from edge.devices.report import Device, read_devices
 from edge.records import Capture
 from edge.store import Store
 from edge.triggers import new_trigger

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from edge.devices.identity import checked_goat_id
 from edge.errors import InputRefused
-from edge.identity import checked_goat_id
 from edge.triggers import new_trigger
 
 

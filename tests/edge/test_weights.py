@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edge.devices.weights import KG, ScaleReading, read_scale, typed_weight
 from edge.errors import InputRefused
-from edge.weights import KG, ScaleReading, read_scale, typed_weight
 from tests.mutations import mutations
 
 LB = 0.45359237

@@ -11,7 +11,7 @@ from threading import Event, Thread
 
 import serial
 
-from edge.sources import LONGEST_LINE_BYTES, SerialPort
+from edge.devices.sources import LONGEST_LINE_BYTES, SerialPort
 
 LINE_END = re.compile(rb"[\r\n\x03]")
 END_OF_ANSWER = b"\x03"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from edge import __version__
-from edge.feedback import CATALOGUE
+from edge.mqtt.feedback import CATALOGUE
 from edge.records import ALL_TRAITS, Trait
 
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from edge.devices.weights import ScaleReading
 from edge.records import Weight
-from edge.weights import ScaleReading
 
 # A tag that has named a capture names another only when it is read again so shortly before the press.
 AGAIN_S = 5.0

@@ -15,12 +15,12 @@ from collections.abc import Mapping
 from threading import Event
 from typing import Any
 
-from edge import homeassistant
 from edge.config import Config
-from edge.cursor import Cursor
 from edge.document import software
 from edge.errors import StoreError
-from edge.mqtt import Broker
+from edge.mqtt import homeassistant
+from edge.mqtt.broker import Broker
+from edge.mqtt.cursor import Cursor
 from edge.records import Status, utc_now
 from edge.store import Store
 

@@ -8,14 +8,14 @@ from datetime import datetime, timedelta
 from threading import Lock
 
 from edge.advice import advise, translated
-from edge.devices import Devices
+from edge.devices.identity import read_tag
+from edge.devices.joining import TagRead, Weighing, Window, tags_of, weight_of
+from edge.devices.report import Devices
+from edge.devices.sources import LONGEST_LINE_BYTES
+from edge.devices.weights import read_scale
 from edge.errors import InputRefused
-from edge.identity import read_tag
-from edge.joining import TagRead, Weighing, Window, tags_of, weight_of
 from edge.records import Capture, utc_now
 from edge.settings import ReaderConfig, ScaleConfig
-from edge.sources import LONGEST_LINE_BYTES
-from edge.weights import read_scale
 
 # Ten weights a second for longer than any window; of a tag the newest reads are what matters.
 KEPT = 2000

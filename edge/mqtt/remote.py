@@ -9,14 +9,14 @@ from functools import partial
 from threading import Event, Thread
 
 from edge.config import Config
-from edge.cursor import Cursor
-from edge.feedback import feedback_of
-from edge.heard import Heard
-from edge.mqtt import Broker
-from edge.news import CURSOR, News
-from edge.presses import Presses
+from edge.devices.heard import Heard
+from edge.devices.sources import Topic
+from edge.mqtt.broker import Broker
+from edge.mqtt.cursor import Cursor
+from edge.mqtt.feedback import feedback_of
+from edge.mqtt.news import CURSOR, News
+from edge.mqtt.presses import Presses
 from edge.records import Capture
-from edge.sources import Topic
 from edge.store import Store
 
 END_S = 5.0

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from threading import Event
 from typing import Any
 
-from edge import feedback
-from edge.buttons import Button, NoPress, Press
 from edge.config import Config
 from edge.errors import InputRefused, StationError, StoreError
-from edge.mqtt import Broker
+from edge.mqtt import feedback
+from edge.mqtt.broker import Broker
+from edge.mqtt.buttons import Button, NoPress, Press
 from edge.settings import ButtonConfig
 from edge.store import Store
 from edge.triggers import new_trigger
