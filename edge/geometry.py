@@ -183,10 +183,12 @@ def corrected(mask: Pixels, points: Mapping[str, Point], marked: Mapping[str, Po
         if {"withers", "rump"} <= marked.keys()
         else 0
     )
-    for name in {"withers", "rump"} & marked.keys():
+    both = {"withers", "rump"} & marked.keys()
+    wrong = [name for name in both if name not in points or abs(points[name][0] - marked[name][0]) > near]
+    back = back_line(mask) if wrong else np.zeros(0)
+    for name in wrong:
         x, y = marked[name]
-        if name not in points or abs(points[name][0] - x) > near:
-            found[name] = highest(back_line(mask), x - reach, x + reach) or (x, y)
+        found[name] = highest(back, x - reach, x + reach) or (x, y)
     return found
 
 
