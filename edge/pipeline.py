@@ -12,7 +12,7 @@ from edge.errors import CaptureError, StageError
 from edge.eye import Eye, Seen
 from edge.lens import find_dirt
 from edge.notices import told_of, with_dirt
-from edge.records import VIEWS, Burst, Capture, Glance, Pixels, Reading, utc_now
+from edge.records import VIEWS, Burst, Capture, Glance, Pixels, Reading, StoredImage, utc_now
 from edge.shots import StoredShots
 from edge.store import Store
 
@@ -105,16 +105,14 @@ def with_examination(
     shown = {view: list(seen)[place] for view, place in combined.shown.items()}
     pictures = shots.pictures(shown)
 
-    def drawn(reading: Reading) -> bytes:
-        return seen[shown[reading.view]].drawn(pictures[reading.view], reading, findings.measurements)
+    def drawn(reading: Reading) -> StoredImage:
+        number = shown[reading.view]
+        jpeg = seen[number].drawn(pictures[reading.view], reading, findings.measurements)
+        return shots.archive.save(capture.id, reading.view, "annotated", jpeg, number)
 
     readings = [reading for reading in findings.readings if reading.view in pictures]
     with ThreadPoolExecutor(len(VIEWS)) as hands:
-        jpegs = list(zip(readings, hands.map(drawn, readings), strict=True))
-    annotated = tuple(
-        shots.archive.save(capture.id, reading.view, "annotated", jpeg, shown[reading.view])
-        for reading, jpeg in jpegs
-    )
+        annotated = tuple(hands.map(drawn, readings))
     glances = tuple(Glance(view, detail, bool(dirt[view].any())) for view, detail in details.items())
     return capture.with_images(annotated).completed(eye.revision(findings), utc_now()), glances
 
