@@ -8,12 +8,12 @@ from threading import Event
 
 from cloud_sync.deliver import Cloud, deliver
 from cloud_sync.folder import FolderCloud
-from edge.archive import Archive
 from edge.config import Config
 from edge.errors import ConfigError, DeliveryDelayed, DeliveryRefused
-from edge.locks import held, held_in_turn
-from edge.outbox import Outbox
-from edge.store import Store
+from edge.keeping.archive import Archive
+from edge.keeping.locks import held, held_in_turn
+from edge.keeping.outbox import Outbox
+from edge.keeping.store import Store
 
 log = logging.getLogger("goatdev.sync")
 

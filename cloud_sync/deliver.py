@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterator
 from typing import Any, Protocol
 
-from edge.archive import Archive
 from edge.errors import DeliveryRefused, PictureError
-from edge.outbox import Entry, Receipt
+from edge.keeping.archive import Archive
+from edge.keeping.outbox import Entry, Receipt
 
 
 class Cloud(Protocol):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from edge.durable import make_folder, write_durably
 from edge.errors import DeliveryDelayed, DeliveryRefused
+from edge.keeping.durable import make_folder, write_durably
 
 BUCKETS = {"captures": "goat-captures-local", "processed": "goat-processed-local"}
 

@@ -14,7 +14,7 @@ from dashboard.inputs import before_of, label_sent, limit_of, trigger_sent
 from dashboard.queries import ask_again, capture_or_404, captures_page, goat_or_404, label, result_document
 from edge.devices.identity import checked_goat_id
 from edge.document import measurements_document, weight_kg
-from edge.outbox import Outbox
+from edge.keeping.outbox import Outbox
 from edge.records import Capture, Status
 
 api = Blueprint("api", __name__, url_prefix="/api/v1")

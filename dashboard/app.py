@@ -15,9 +15,9 @@ from dashboard.live import live
 from dashboard.pages import pages
 from edge.config import Config
 from edge.errors import InputRefused, StoreError
-from edge.outbox import Outbox
+from edge.keeping.outbox import Outbox
+from edge.keeping.store import time_of
 from edge.records import Capture
-from edge.store import time_of
 
 LARGEST_BODY_BYTES = 64 * 1024
 HTTP_WORDS = {

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from flask import current_app, g
 
-from edge.archive import Archive
 from edge.config import Config
 from edge.devices.report import Device, read_devices
-from edge.locks import is_held
-from edge.store import Store
+from edge.keeping.archive import Archive
+from edge.keeping.locks import is_held
+from edge.keeping.store import Store
 
 
 def config() -> Config:

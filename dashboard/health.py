@@ -12,10 +12,10 @@ from dashboard.context import config, devices, station_is_alive, store
 from dashboard.words import local_time
 from edge.devices.report import Device
 from edge.errors import StoreError
-from edge.outbox import Outbox
+from edge.keeping.outbox import Outbox
+from edge.keeping.store import Store
 from edge.records import Capture, Status
 from edge.shelf import Serving, read_serving
-from edge.store import Store
 
 DISK_WARN = 0.80
 DISK_FAIL = 0.95

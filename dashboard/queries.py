@@ -9,9 +9,9 @@ from flask import url_for
 from dashboard.errors import Refusal
 from dashboard.inputs import Label
 from edge.document import capture_document
-from edge.outbox import Outbox
+from edge.keeping.outbox import Outbox
+from edge.keeping.store import Store
 from edge.records import Capture, Status, StoredImage
-from edge.store import Store
 
 # By content, so that an address always shows the same picture, also one of an earlier revision.
 IMAGE_BY_CONTENT = """

@@ -11,7 +11,6 @@ from functools import partial
 from threading import Event
 
 from edge import pipeline
-from edge.archive import Archive
 from edge.calibration import read_calibration
 from edge.cameras import Rig, open_rig
 from edge.config import Config
@@ -21,14 +20,15 @@ from edge.devices.serial_lines import listening
 from edge.devices.sources import SerialPort
 from edge.errors import StoreError
 from edge.eye import Eye
-from edge.locks import held
+from edge.keeping.archive import Archive
+from edge.keeping.locks import held
+from edge.keeping.store import Store
 from edge.models import load_model
 from edge.mqtt.remote import open_remote
 from edge.preview import Previews
 from edge.records import Capture, utc_now
 from edge.segment import Segmenter
 from edge.shelf import title, write_serving
-from edge.store import Store
 
 log = logging.getLogger("goatdev.station")
 

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from edge.camera import CameraModel
-from edge.durable import write_durably
 from edge.errors import CalibrationRefused, ConfigError, MeasureError
+from edge.keeping.durable import write_durably
 from edge.records import VIEWS
 from edge.reference import Reference
 

@@ -29,16 +29,16 @@ from edge.demo import DemoOptions, run_demo, run_once
 from edge.devices.identity import checked_goat_id
 from edge.devices.weights import typed_weight
 from edge.document import capture_document, revision_document
-from edge.durable import make_folder, write_durably
 from edge.errors import MeasureError, StageError, StationError
 from edge.eye import Eye
-from edge.geometry import landmarks
 from edge.images import encode_mask, read_picture
+from edge.keeping.durable import make_folder, write_durably
+from edge.keeping.store import Store
+from edge.measuring.geometry import landmarks
 from edge.models import load_model
 from edge.records import VIEWS, Capture, Picture, Revision, Segmentation, Status, Weight
 from edge.segment import Segmenter
 from edge.shelf import title
-from edge.store import Store
 from edge.table import capture_title, captures_table, measurements_table
 from edge.triggers import new_trigger
 

@@ -8,19 +8,19 @@ from glob import glob
 from pathlib import Path
 from typing import Any
 
-from edge.board import Board
-from edge.calibrate import calibrate_camera
+from edge.calibrating.board import Board
+from edge.calibrating.calibrate import calibrate_camera
+from edge.calibrating.sheet import board_pdf
 from edge.calibration import read_calibration, scale_from_stick, write_view
 from edge.camera import CameraModel
 from edge.config import config_if_any, load_config
 from edge.console import say, with_config, with_json
-from edge.durable import write_durably
 from edge.errors import CalibrationRefused, ConfigError
 from edge.images import read_gray, read_picture
+from edge.keeping.durable import write_durably
 from edge.records import VIEWS
 from edge.reference import reference_of
 from edge.settings import BoardConfig
-from edge.sheet import board_pdf
 
 # Less than this share of the picture seen: what lies outside is the lens's own guess.
 ENOUGH_COVERAGE = 0.4

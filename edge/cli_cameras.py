@@ -11,9 +11,9 @@ from typing import Any
 from edge.cameras import picamera, source_of, v4l2
 from edge.cameras.simulated import Stage
 from edge.console import say, with_json
-from edge.durable import make_folder, write_durably
 from edge.errors import CaptureError, StageError
 from edge.images import size_of
+from edge.keeping.durable import make_folder, write_durably
 from edge.records import VIEWS
 from edge.settings import CamerasConfig
 

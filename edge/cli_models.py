@@ -10,7 +10,7 @@ from typing import Any
 from edge.config import Config, find_config, load_config
 from edge.console import complain, say, with_config, with_json
 from edge.errors import ConfigError, ModelRefused, ShelfDamaged
-from edge.locks import is_held
+from edge.keeping.locks import is_held
 from edge.models import (
     card_in_use,
     card_path,

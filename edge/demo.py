@@ -16,11 +16,11 @@ from threading import Event
 
 from edge.app import open_station, run_station
 from edge.config import Config, load_config
-from edge.durable import make_folder, write_durably
 from edge.errors import ConfigError, StationError, StoreError
+from edge.keeping.durable import make_folder, write_durably
+from edge.keeping.store import Store
 from edge.records import Capture
 from edge.selftest import SAMPLES
-from edge.store import Store
 from edge.table import measurements_table
 from edge.triggers import new_trigger
 

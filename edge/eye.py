@@ -12,7 +12,7 @@ from edge.calibration import Calibration
 from edge.document import software
 from edge.errors import MeasureError
 from edge.images import PackedMask, pack_mask, unpack_mask
-from edge.measure import Findings, Look, measure
+from edge.measuring.measure import Findings, Look, measure
 from edge.notices import noted
 from edge.quality import Condition, inspect
 from edge.records import VIEWS, Lack, Measurement, Picture, Pixels, Reading, Revision

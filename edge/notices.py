@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from edge.advice import advise
 from edge.lens import Region, is_in_the_way
-from edge.measure import Findings
+from edge.measuring.measure import Findings
 from edge.quality import Condition
 from edge.records import Advice, Pixels, Reading
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from edge.archive import Archive
-from edge.burst import combine
 from edge.cameras.rig import Rig
 from edge.errors import CaptureError, StageError
 from edge.eye import Eye, Seen
+from edge.keeping.archive import Archive
+from edge.keeping.store import Store
 from edge.lens import find_dirt
+from edge.measuring.burst import combine
 from edge.notices import told_of, with_dirt
 from edge.records import VIEWS, Burst, Capture, Glance, Pixels, Reading, StoredImage, utc_now
 from edge.shots import StoredShots
-from edge.store import Store
 
 
 def take_capture(

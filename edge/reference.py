@@ -11,7 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from edge.board import Board
+from edge.calibrating.board import Board
 from edge.camera import CameraModel
 from edge.records import Pixels, Points
 

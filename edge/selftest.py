@@ -26,7 +26,7 @@ import numpy as np
 from edge.calibration import Calibration, read_calibration
 from edge.errors import StationError
 from edge.images import read_picture
-from edge.measure import Look, measure
+from edge.measuring.measure import Look, measure
 from edge.records import VIEWS, Measurement, Picture, Pixels, Segmentation
 from edge.segment import Segmenter
 

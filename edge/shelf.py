@@ -18,9 +18,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from edge.durable import make_folder, sync_folder, write_durably
 from edge.errors import ShelfDamaged, StoreError
-from edge.locks import held
+from edge.keeping.durable import make_folder, sync_folder, write_durably
+from edge.keeping.locks import held
 from edge.records import utc_now
 
 SHIPPED = "shipped"

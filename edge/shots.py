@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from edge.advice import advise
-from edge.archive import Archive
 from edge.errors import CaptureError, PictureError
 from edge.images import decode
+from edge.keeping.archive import Archive
 from edge.records import Advice, Lack, Picture, Shot, StoredImage
 
 # A picture takes 6 MB at working size, and a tenth of a second to decode again: a usual burst is held whole.

@@ -20,8 +20,8 @@ import pytest
 from cloud_sync.daemon import sync_once
 from dashboard import create_app
 from edge.app import Station
+from edge.keeping.store import Store
 from edge.records import Status
-from edge.store import Store
 from edge.triggers import new_trigger
 from tests.conftest import REPO, SAMPLES
 from tests.live import free_port, wait_until

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from edge.outbox import Entry
-from edge.store import Store
+from edge.keeping.outbox import Entry
+from edge.keeping.store import Store
 
 ENTRY = "SELECT id, capture_id, sequence, document, attempts FROM outbox"
 

@@ -18,11 +18,11 @@ from typing import Any
 from edge.config import Config
 from edge.document import software
 from edge.errors import StoreError
+from edge.keeping.store import Store
 from edge.mqtt import homeassistant
 from edge.mqtt.broker import Broker
 from edge.mqtt.cursor import Cursor
 from edge.records import Status, utc_now
-from edge.store import Store
 
 log = logging.getLogger("goatdev.mqtt")
 

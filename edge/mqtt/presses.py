@@ -11,11 +11,11 @@ from typing import Any
 
 from edge.config import Config
 from edge.errors import InputRefused, StationError, StoreError
+from edge.keeping.store import Store
 from edge.mqtt import feedback
 from edge.mqtt.broker import Broker
 from edge.mqtt.buttons import Button, NoPress, Press
 from edge.settings import ButtonConfig
-from edge.store import Store
 from edge.triggers import new_trigger
 
 log = logging.getLogger("goatdev.buttons")

@@ -32,15 +32,15 @@ import cv2
 import numpy as np
 
 import edge
-from edge.board import Board
-from edge.calibrate import calibrate_camera
+from edge.calibrating.board import Board
+from edge.calibrating.calibrate import calibrate_camera
 from edge.calibration import Calibration, PlainScale, read_calibration, write_view
 from edge.camera import PARAMETERS, CameraModel
-from edge.durable import write_durably
 from edge.errors import CalibrationRefused, MeasureError
 from edge.eye import Eye
 from edge.images import read_picture
-from edge.measure import Findings, Look, measure
+from edge.keeping.durable import write_durably
+from edge.measuring.measure import Findings, Look, measure
 from edge.records import VIEWS, Landmark, Pixels, Segmentation
 from edge.segment import Segmenter
 from models_tflite.training import dataset

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from edge.measure import COVERAGE_95
+from edge.measuring.measure import COVERAGE_95
 from edge.records import Points
 from models_tflite.training.tables import header, number, row
 

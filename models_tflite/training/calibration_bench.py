@@ -21,8 +21,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from edge.board import Board
-from edge.calibrate import calibrate_camera
+from edge.calibrating.board import Board
+from edge.calibrating.calibrate import calibrate_camera
 from edge.camera import CameraModel
 from edge.errors import CalibrationRefused
 from models_tflite.training.simulator.boards import bench_options, render_missing, write_site

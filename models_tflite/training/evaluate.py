@@ -25,8 +25,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from edge.geometry import SURE
 from edge.images import read_picture
+from edge.measuring.geometry import SURE
 from edge.records import VIEWS, Picture, Pixels
 from edge.segment import Segmenter, new_interpreter, read_card
 from models_tflite.training import dataset, labels, tables

@@ -21,7 +21,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from edge.board import Board
+from edge.calibrating.board import Board
 from edge.camera import CameraModel
 from edge.images import read_gray
 from edge.moved import CRATE_MIDDLE_CM, Moved, how_far_moved, landmarks_of

@@ -6,7 +6,7 @@ import numpy as np
 
 from edge.calibration import PlainScale
 from edge.camera import CameraModel
-from edge.geometry import back_line
+from edge.measuring.geometry import back_line
 from edge.records import Label, Pixels
 
 # Where a camera's scale is taken, world cm, and its one standard deviation as a fraction: lens and tilt over a goat.

@@ -18,8 +18,8 @@ import numpy as np
 
 from edge.calibration import Calibration, read_calibration
 from edge.eye import Eye
-from edge.measure import Look as ViewLook
-from edge.measure import measure
+from edge.measuring.measure import Look as ViewLook
+from edge.measuring.measure import measure
 from edge.records import TRAITS, VIEWS, Measurement, Picture, Pixels, Segmentation
 from edge.segment import Segmenter
 from models_tflite.training.evaluate import CARD, write_tables

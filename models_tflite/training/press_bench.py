@@ -27,9 +27,9 @@ import numpy as np
 from edge.app import run_station
 from edge.calibration import read_calibration, write_view
 from edge.config import Config, load_config
+from edge.keeping.store import Store
 from edge.records import VIEWS, Capture, Status
 from edge.selftest import SAMPLES
-from edge.store import Store
 from edge.triggers import new_trigger
 
 SAMPLE_S = 0.004

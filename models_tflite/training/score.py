@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 import cv2
 import numpy as np
 
-from edge.geometry import landmarks
+from edge.measuring.geometry import landmarks
 from edge.records import Label, Pixels, Segmentation
 
 OUTLINE_SIDE_PX = 1600

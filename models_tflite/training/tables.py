@@ -15,7 +15,7 @@ import numpy as np
 from edge.calibration import read_calibration
 from edge.eye import Eye
 from edge.images import read_picture
-from edge.measure import measure
+from edge.measuring.measure import measure
 from edge.records import VIEWS
 from edge.segment import NOT_ONE_AT, Segmenter
 from models_tflite.training.dataset import FILLS_TOO_MUCH, HIDES_NOTHING, HIDES_TOO_MUCH, SimulatedPicture

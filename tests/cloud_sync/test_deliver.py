@@ -11,13 +11,13 @@ import pytest
 
 from cloud_sync.daemon import Link, deliver_due, run_sync, sync_once, wait_after
 from cloud_sync.folder import FolderCloud
-from edge.archive import Archive
 from edge.config import Config, load_config
 from edge.errors import ConfigError, DeliveryDelayed, DeliveryRefused
-from edge.locks import held
-from edge.outbox import Outbox
+from edge.keeping.archive import Archive
+from edge.keeping.locks import held
+from edge.keeping.outbox import Outbox
+from edge.keeping.store import Store
 from edge.records import Capture, Measurement, Revision
-from edge.store import Store
 from edge.triggers import new_trigger
 from tests.conftest import jpeg
 from tests.live import wait_until

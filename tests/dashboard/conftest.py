@@ -15,10 +15,10 @@ from flask.testing import FlaskClient
 from PIL import Image, ImageDraw
 
 from dashboard import create_app
-from edge.archive import Archive
 from edge.config import Config, load_config
+from edge.keeping.archive import Archive
+from edge.keeping.store import Store
 from edge.records import TRAITS, VIEWS, Advice, Capture, Measurement, Reading, Revision, StoredImage, Trigger
-from edge.store import Store
 
 CONFIG = """
 [station]

@@ -6,7 +6,7 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from edge.outbox import Outbox
+from edge.keeping.outbox import Outbox
 from tests.dashboard.conftest import Barn
 
 UNKNOWN = "20250101T000000000Z_barn-1"

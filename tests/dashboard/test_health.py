@@ -13,7 +13,7 @@ from dashboard.health import backlog_check, disk_check, share_used
 from edge.config import Config
 from edge.devices.report import Devices
 from edge.errors import InputRefused
-from edge.outbox import Outbox
+from edge.keeping.outbox import Outbox
 from edge.records import utc_now
 from edge.settings import ReaderConfig, ScaleConfig
 from edge.shelf import Serving, write_serving

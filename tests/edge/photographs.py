@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from edge.board import Board
+from edge.calibrating.board import Board
 from edge.images import encode_mask
 from edge.records import Pixels, Points
 from models_tflite.training.simulator.station import Camera, draw_held, look

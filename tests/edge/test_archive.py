@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from edge.archive import Archive
-from edge.durable import write_durably
 from edge.errors import PictureError, StoreError
+from edge.keeping.archive import Archive
+from edge.keeping.durable import write_durably
 from edge.records import Frame, utc_now
 from tests.conftest import jpeg
 

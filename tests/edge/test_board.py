@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.board import Board
+from edge.calibrating.board import Board
+from edge.calibrating.sightings import find_board, looked_for
 from edge.config import load_config
 from edge.errors import ConfigError
-from edge.sightings import find_board, looked_for
 from models_tflite.training.simulator.station import look
 from tests.edge.photographs import Photographer, camera_at
 

@@ -12,8 +12,8 @@ import pytest
 from edge.app import run_station
 from edge.cameras.simulated import FAULTS_FILE
 from edge.config import Config, load_config
+from edge.keeping.store import Store
 from edge.records import VIEWS, Capture, Status
-from edge.store import Store
 from edge.triggers import new_trigger
 from tests.conftest import CONFIG, SAMPLES
 

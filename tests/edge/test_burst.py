@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.burst import Combined, Estimate, combine, combine_trait
-from edge.measure import Findings
+from edge.measuring.burst import Combined, Estimate, combine, combine_trait
+from edge.measuring.measure import Findings
 from edge.records import Advice, Line, Measurement, Reading
 
 TRUTH_CM = 61.0

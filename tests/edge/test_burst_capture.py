@@ -20,7 +20,8 @@ from edge.cameras.simulated import SimulatedCamera
 from edge.cameras.tended import TendedCamera
 from edge.config import Config, load_config
 from edge.errors import StoreError
-from edge.outbox import Outbox
+from edge.keeping.outbox import Outbox
+from edge.keeping.store import Store
 from edge.records import (
     TRAITS,
     VIEWS,
@@ -34,7 +35,6 @@ from edge.records import (
 )
 from edge.segment import Segmenter
 from edge.shots import HELD_SHOTS
-from edge.store import Store
 from edge.triggers import new_trigger
 from tests.conftest import CONFIG, SAMPLES, jpeg
 
@@ -267,7 +267,7 @@ def old_database(config: Config, raw: StoredImage) -> None:
 
     from sqlite_utils import Database
 
-    from edge.schema import migrations
+    from edge.keeping.schema import migrations
 
     document = json.dumps({"images": [{"view": "side", "kind": "raw", "sha256": raw.sha256}]})
     connection = sqlite3.connect(config.database_path, isolation_level=None)

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge.board import Board
-from edge.calibrate import calibrate_camera, refuse_impossible
+from edge.calibrating.board import Board
+from edge.calibrating.calibrate import calibrate_camera, refuse_impossible
 from edge.calibration import PlainScale, read_calibration
 from edge.camera import CameraModel
 from edge.cli import main

@@ -13,9 +13,9 @@ from PIL import Image
 
 from edge.cli import main
 from edge.config import load_config
+from edge.keeping.store import Store
 from edge.records import ALL_TRAITS, Capture, Weight
 from edge.segment import SHIPPED_MODEL
-from edge.store import Store
 from tests.conftest import CALIBRATION, SAMPLES, jpeg
 
 GOAT = SAMPLES / "captures" / "goat_1"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from edge.keeping.store import Store
 from edge.mqtt.cursor import Cursor
-from edge.store import Store
 from edge.triggers import new_trigger
 
 

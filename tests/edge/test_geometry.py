@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from edge.geometry import (
+from edge.measuring.geometry import (
     facing,
     find_trunk,
     front_width,

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
+from edge.keeping.store import GLANCES_KEPT
 from edge.lens import CELL_PX, FEWEST_BEFORE, HIDDEN, LATELY, find_dirt, fine_detail, is_in_the_way
 from edge.records import Glance, Pixels
-from edge.store import GLANCES_KEPT
 
 SIZE = 640, 480
 DROP, RADIUS = (430, 150), 26

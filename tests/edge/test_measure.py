@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from edge.calibration import PlainScale, scale_from_stick
-from edge.measure import Findings, Look, measure
+from edge.measuring.measure import Findings, Look, measure
 from edge.records import ALL_TRAITS, Measurement, Pixels, Segmentation
 from tests.conftest import goat_outline
 from tests.edge.test_geometry import trunk_from_above

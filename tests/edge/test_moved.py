@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.board import Board
+from edge.calibrating.board import Board
 from edge.calibration import read_calibration, write_view
 from edge.camera import CameraModel
 from edge.moved import CRATE_MIDDLE_CM, MOVED_CM, how_far_moved

@@ -16,7 +16,7 @@ from edge.config import Config, load_config
 from edge.errors import ConfigError, StoreError
 from edge.eye import Eye
 from edge.images import read_picture
-from edge.outbox import Outbox
+from edge.keeping.outbox import Outbox
 from edge.records import Capture, Picture, Segmentation, Status, utc_now
 from edge.segment import Segmenter
 from edge.triggers import new_trigger

@@ -14,8 +14,8 @@ from edge.cameras.simulated import SimulatedCamera
 from edge.cameras.tended import TendedCamera
 from edge.config import Config, load_config
 from edge.images import size_of
+from edge.keeping.store import Store
 from edge.records import Status
-from edge.store import Store
 from edge.triggers import new_trigger
 from tests.live import wait_until
 

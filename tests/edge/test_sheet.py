@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.board import Board
+from edge.calibrating.board import Board
+from edge.calibrating.sheet import board_pdf
 from edge.cli import main
 from edge.records import Pixels
-from edge.sheet import board_pdf
 
 DPI = 200
 PX_PER_CM = DPI / 2.54

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from edge.camera import CameraModel
+from edge.measuring.sight import Sight, at_height, crossing, on_upright_plane
 from edge.records import Points
-from edge.sight import Sight, at_height, crossing, on_upright_plane
 from tests.edge.photographs import camera_at
 from tests.edge.test_together import known
 

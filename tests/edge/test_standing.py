@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.standing import (
+from edge.measuring.standing import (
     ALIKE_CM,
     Back,
     Beliefs,

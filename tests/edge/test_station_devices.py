@@ -11,8 +11,8 @@ import pytest
 from edge.app import open_station
 from edge.config import Config, load_config
 from edge.devices.report import Device, read_devices
+from edge.keeping.store import Store
 from edge.records import Capture
-from edge.store import Store
 from edge.triggers import new_trigger
 from tests.conftest import CONFIG, SAMPLES
 from tests.edge.test_serial_lines import Cable

@@ -17,7 +17,9 @@ import pytest
 from sqlite_utils import Database
 
 from edge.errors import StoreError
-from edge.outbox import Outbox, Receipt
+from edge.keeping.outbox import Outbox, Receipt
+from edge.keeping.schema import migrations
+from edge.keeping.store import GLANCES_KEPT, Store, time_of
 from edge.records import (
     Advice,
     Capture,
@@ -31,8 +33,6 @@ from edge.records import (
     Trigger,
     Weight,
 )
-from edge.schema import migrations
-from edge.store import GLANCES_KEPT, Store, time_of
 from edge.triggers import new_trigger
 from tests.conftest import REPO
 
@@ -179,7 +179,7 @@ def test_all_services_may_start_at_once_on_a_new_database(tmp_path: Path) -> Non
     command = [
         sys.executable,
         "-c",
-        f"from edge.store import Store; Store(Path({str(tmp_path)!r}) / 'station.db')",
+        f"from edge.keeping.store import Store; Store(Path({str(tmp_path)!r}) / 'station.db')",
     ]
     command[2] = "from pathlib import Path; " + command[2]
     processes = [subprocess.Popen(command, cwd=REPO, stderr=subprocess.PIPE) for _ in range(6)]

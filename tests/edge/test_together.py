@@ -20,7 +20,7 @@ from hypothesis.extra import numpy as arrays
 
 from edge.calibration import scale_from_stick
 from edge.camera import CameraModel
-from edge.measure import Findings, Look, measure
+from edge.measuring.measure import Findings, Look, measure
 from edge.records import VIEWS, Label, Landmark, Measurement, Pixels, Points, Segmentation
 from models_tflite.training.one_scale import scale_in_the_middle
 from models_tflite.training.simulator.station import Camera

@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("moderngl", reason="the simulator needs the training extra (moderngl)")
 pytest.importorskip("skimage", reason="the simulator needs the training extra (scikit-image)")
 
-from edge.board import Board
+from edge.calibrating.board import Board
 from edge.moved import CRATE_MIDDLE_CM, how_far_moved
 from edge.reference import reduced, reference_of
 from models_tflite.training.moved_bench import camera_document, knocked, later_scene, true_camera

@@ -9,8 +9,8 @@ import pytest
 pytest.importorskip("moderngl", reason="the simulator needs the training extra (moderngl)")
 pytest.importorskip("skimage", reason="the simulator needs the training extra (scikit-image)")
 
-from edge.board import Board
-from edge.sightings import find_board
+from edge.calibrating.board import Board
+from edge.calibrating.sightings import find_board
 from models_tflite.training.simulator.boards import TEXELS_PER_CM, board_mesh, draw_site
 from models_tflite.training.simulator.render import Renderer
 from models_tflite.training.simulator.station import draw_held

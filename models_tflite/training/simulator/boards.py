@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.board import Board
+from edge.calibrating.board import Board
 from models_tflite.training.simulator.barn import Light, draw_barn, draw_light, draw_shades
 from models_tflite.training.simulator.crate import Crate, draw_crate, glass, thin_parts
 from models_tflite.training.simulator.mesh import Material, Mesh, Vector, bare, box, joined

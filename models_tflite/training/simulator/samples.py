@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.board import Board
+from edge.calibrating.board import Board
 from edge.calibration import scale_from_stick, write_view
 from edge.cli import main as goatdev
 from models_tflite.training.simulator.barn import Light, plain_barn, stick

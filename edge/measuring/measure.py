@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from edge.advice import advise
 from edge.calibration import PlainScale, Ruler
 from edge.camera import CameraModel
-from edge.lengths import Length, Readout, quadrature
-from edge.outline import Outline, read_outline
-from edge.plain import by_plain_scales
+from edge.measuring.lengths import Length, Readout, quadrature
+from edge.measuring.outline import Outline, read_outline
+from edge.measuring.plain import by_plain_scales
+from edge.measuring.together import by_cameras
 from edge.records import ESTIMATES, TRAITS, VIEWS, Advice, Line, Measurement, Reading, Segmentation, Trait
-from edge.together import by_cameras
 
 COVERAGE_95 = 1.96
 # Kids to bucks, with room to spare: beyond it the outline is not a goat's.

@@ -10,8 +10,8 @@ from pathlib import Path
 from threading import Event
 from typing import IO
 
-from edge.durable import make_folder
 from edge.errors import StoreError
+from edge.keeping.durable import make_folder
 
 ATTEMPTS = 10
 BETWEEN_ATTEMPTS_S = 0.05

@@ -11,13 +11,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from edge.board import Board
-from edge.bundle import Solution, View, cam_from_frame, covariance_of, descend, solve
+from edge.calibrating.board import Board
+from edge.calibrating.bundle import Solution, View, cam_from_frame, covariance_of, descend, solve
+from edge.calibrating.sightings import Found, Project, corner_sightings, edge_sightings, find_board
 from edge.camera import CameraModel
 from edge.errors import CalibrationRefused
 from edge.images import read_gray
 from edge.records import Pixels, Points
-from edge.sightings import Found, Project, corner_sightings, edge_sightings, find_board
 
 FEWEST_FRAMES = 6
 # The edges are looked for again where the better camera expects them.

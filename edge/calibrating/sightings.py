@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edge.board import LOOKS, REACH, Board, Edges
+from edge.calibrating.board import LOOKS, REACH, Board, Edges
 from edge.records import Pixels, Points
 
 # Boards are looked for in pictures no wider than this: quick, and OpenCV's thresholds are made for it.

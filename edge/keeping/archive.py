@@ -12,9 +12,9 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from edge.durable import make_folder, write_durably
 from edge.errors import PictureError, StoreError
 from edge.images import size_of
+from edge.keeping.durable import make_folder, write_durably
 from edge.records import Frame, StoredImage
 
 IMAGE_NAME = re.compile(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from edge.board import Board
+from edge.calibrating.board import Board
 
 POINTS_PER_CM = 72 / 2.54
 A4_CM = (21.0, 29.7)

@@ -16,9 +16,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from edge.calibrating.sightings import Sightings
 from edge.camera import INTRINSICS, pose_of
 from edge.records import Points
-from edge.sightings import Sightings
 
 # One standard deviation of what lenses do before anything is seen: square pixels, a centre within some hundredths of
 # the width, distortion as cheap lenses have it.

@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from edge.geometry import SMALLEST_GOAT_PX, Floats, back_line, smoothed, sure
-from edge.outline import Outline
+from edge.measuring.geometry import SMALLEST_GOAT_PX, Floats, back_line, smoothed, sure
+from edge.measuring.outline import Outline
 from edge.records import Label, Pixels
 
 Traces = dict[str, Floats]

@@ -40,7 +40,7 @@ from statistics import median
 from typing import TypeVar
 
 from edge.advice import advise
-from edge.measure import Findings
+from edge.measuring.measure import Findings
 from edge.records import TRAITS, VIEWS, Advice, Measurement, Reading
 
 OUTLIER_U95 = 1.5

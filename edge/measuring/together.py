@@ -15,13 +15,21 @@ import numpy as np
 
 from edge.advice import advise
 from edge.camera import CameraModel
-from edge.geometry import sure
-from edge.lengths import Length, Readout, quadrature
-from edge.outline import FRONT_TRAIT, SIDE_TRAITS, TOP_TRAITS, Outline, facing_other_way
+from edge.measuring.geometry import sure
+from edge.measuring.lengths import Length, Readout, quadrature
+from edge.measuring.outline import FRONT_TRAIT, SIDE_TRAITS, TOP_TRAITS, Outline, facing_other_way
+from edge.measuring.sight import Sight, at_height, on_upright_plane
+from edge.measuring.standing import (
+    BELIEF_SIGMAS,
+    DEFAULT,
+    WIDEST_OF_WITHERS,
+    Beliefs,
+    Solved,
+    solve,
+    solve_again,
+)
+from edge.measuring.traces import traces_of
 from edge.records import SOFTNESS_PX, TRAITS, Line, Points, Softness
-from edge.sight import Sight, at_height, on_upright_plane
-from edge.standing import BELIEF_SIGMAS, DEFAULT, WIDEST_OF_WITHERS, Beliefs, Solved, solve, solve_again
-from edge.traces import traces_of
 
 # trait -> its name among the solved lengths.
 SOLVED_AS = {

@@ -18,8 +18,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from edge.measuring.sight import Sight, at_height, crossing, on_upright_plane
 from edge.records import Points
-from edge.sight import Sight, at_height, crossing, on_upright_plane
 
 ROUNDS = 3
 # Where along the trunk (0 rear end, 1 front end) a section is widest at which share of its depth, from below; and where

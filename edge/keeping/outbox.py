@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from edge.keeping.store import Store
 from edge.records import utc_now
-from edge.store import Store
 
 DUE = """
 SELECT id, capture_id, sequence, document, attempts FROM outbox

@@ -18,9 +18,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from edge.calibration import DISTANCE_SIGMA, PlainScale
-from edge.geometry import Point, Width, front_width, top_widths
-from edge.lengths import Length, Readout, quadrature
-from edge.outline import FRONT_TRAIT, SIDE_TRAITS, TOP_TRAITS, Outline
+from edge.measuring.geometry import Point, Width, front_width, top_widths
+from edge.measuring.lengths import Length, Readout, quadrature
+from edge.measuring.outline import FRONT_TRAIT, SIDE_TRAITS, TOP_TRAITS, Outline
 from edge.records import Line
 
 TILT_SIGMA = 0.03

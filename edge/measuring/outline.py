@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from edge.advice import advise
-from edge.geometry import (
+from edge.measuring.geometry import (
     Point,
     Trunk,
     facing,

@@ -1,0 +1,1 @@
+"""From pictures of the board to camera models."""
