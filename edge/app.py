@@ -13,6 +13,7 @@ from threading import Event
 from edge import pipeline
 from edge.calibration import read_calibration
 from edge.cameras import Rig, open_rig
+from edge.chores import Chore, Chores
 from edge.config import Config
 from edge.devices.heard import Heard
 from edge.devices.report import Devices
@@ -47,6 +48,7 @@ class Station:
     eye: Eye
     heard: Heard
     previews: Previews
+    chores: Chores
 
     def serve(self, capture: Capture) -> Capture:
         """Do what a waiting row asks for: measure, measure again, or say that it came too late."""
@@ -96,7 +98,8 @@ def open_station(config: Config) -> Iterator[Station]:
         try:
             previews = Previews(rig.cameras, config.preview_folder)
             with listening_to_devices(config) as heard:
-                yield Station(config, store, archive, rig, eye, heard, previews)
+                chores = Chores([Chore(0, previews.refresh)])
+                yield Station(config, store, archive, rig, eye, heard, previews, chores)
         finally:
             rig.close()
 
@@ -154,7 +157,7 @@ def run_station(config: Config, stop: Event, on_capture: Callable[[Capture], Non
                 station.label_late(latest)
             capture = station.store.next_queued()
             if capture is None:
-                station.previews.refresh()
+                station.chores.do_next()
                 stop.wait(POLL_S)
                 continue
             remote.begins(capture)

@@ -131,6 +131,7 @@ EDGE_MAY_IMPORT = {
     "selftest": {"calibration", "errors", "images", "measuring.measure", "records", "segment"},
     "models": {"config", "errors", "records", "segment", "selftest", "shelf"},
     "console": {"errors"},
+    "chores": set(),
     "secret": {"errors"},
     "mqtt": set(),
     "mqtt.buttons": {"settings"},
