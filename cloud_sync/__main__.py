@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import logging
-import signal
 import sys
-from threading import Event
 
 from cloud_sync.daemon import run_sync, sync_once
 from edge.config import find_config, load_config
 from edge.errors import StationError
+from edge.stopping import stop_on_signals
 
 log = logging.getLogger("goatdev.sync")
 
@@ -21,12 +20,9 @@ def main() -> int:
     parser.add_argument("--once", action="store_true", help="deliver what is due and end")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
-    stop = Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
     try:
         config = load_config(find_config(options.config))
-        return sync_once(config) if options.once else run_sync(config, stop)
+        return sync_once(config) if options.once else run_sync(config, stop_on_signals())
     except StationError as error:
         log.error("%s", error)
         return error.exit_code

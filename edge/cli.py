@@ -8,13 +8,10 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-import signal
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from threading import Event
-from types import FrameType
 from typing import Any
 
 from edge import __version__
@@ -39,6 +36,7 @@ from edge.models import load_model
 from edge.records import VIEWS, Capture, Picture, Revision, Segmentation, Status, Weight
 from edge.segment import Segmenter
 from edge.shelf import title
+from edge.stopping import stop_on_signals
 from edge.table import capture_title, captures_table, measurements_table
 from edge.triggers import new_trigger
 
@@ -177,17 +175,6 @@ def run_command(options: argparse.Namespace) -> int:
     """The station: serve presses until stopped."""
     run_station(load_config(find_config(options.config)), stop_on_signals())
     return 0
-
-
-def stop_on_signals() -> Event:
-    stop = Event()
-
-    def on_signal(number: int, frame: FrameType | None) -> None:
-        stop.set()
-
-    signal.signal(signal.SIGTERM, on_signal)
-    signal.signal(signal.SIGINT, on_signal)
-    return stop
 
 
 def service_command(options: argparse.Namespace) -> int:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
 import logging
-import signal
 import socket
 import subprocess
 import sys
@@ -25,8 +23,8 @@ from edge.table import measurements_table
 from edge.triggers import new_trigger
 
 STATION_ID = "demo"
-# prctl(2): ask the kernel for this signal when the parent dies, however it dies.
-PR_SET_PDEATHSIG = 1
+# The kernel ends what is started so when its parent dies, however it dies.
+END_WITH_PARENT = ("setpriv", "--pdeathsig", "TERM")
 
 CONFIG = """\
 # Written by `goatdev demo`: simulated cameras that play bundled pictures.
@@ -123,8 +121,15 @@ def require_free_port(options: DemoOptions) -> None:
 @contextmanager
 def service(module: str, config: Config) -> Iterator[None]:
     """Run another service of the station beside this process; it ends when this process does."""
-    command = [sys.executable, "-m", module, "--config", str(config.folder / "goatdev.toml")]
-    process = subprocess.Popen(command, preexec_fn=end_with_parent)  # noqa: PLW1509 (no threads yet)
+    command = [
+        *END_WITH_PARENT,
+        sys.executable,
+        "-m",
+        module,
+        "--config",
+        str(config.folder / "goatdev.toml"),
+    ]
+    process = subprocess.Popen(command)
     try:
         yield
     finally:
@@ -133,10 +138,6 @@ def service(module: str, config: Config) -> Iterator[None]:
             process.wait(timeout=10)
         except subprocess.TimeoutExpired:
             process.kill()
-
-
-def end_with_parent() -> None:
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def tell(capture: Capture, config: Config) -> None:

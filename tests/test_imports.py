@@ -132,6 +132,7 @@ EDGE_MAY_IMPORT = {
     "models": {"config", "errors", "records", "segment", "selftest", "shelf"},
     "console": {"errors"},
     "chores": set(),
+    "stopping": set(),
     "secret": {"errors"},
     "mqtt": set(),
     "mqtt.buttons": {"settings"},
