@@ -131,7 +131,7 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True)
-class Glance:
+class Look:
     """What the network says of one frame.
 
     classes    (H, W, 3)  logits of background, body, head, over the whole input
@@ -194,17 +194,17 @@ class Segmenter:
         first = self.look(picture.rgb, frame)
         mask = painted(inside(first), frame, picture.size)
         nearer = closer_frame(mask, frame, self.card.input_size)
-        glance = self.look(picture.rgb, nearer) if nearer else first
-        logits = blended(first, glance) if nearer else inside(first)
+        look = self.look(picture.rgb, nearer) if nearer else first
+        logits = blended(first, look) if nearer else inside(first)
         if nearer:
             mask = painted(logits, nearer, picture.size)
         return Segmentation(
             view,
             keep_large_parts(mask),
-            goat_confidence(inside(glance)) * (1 - self.no_goat(first, glance)),
-            find_landmarks(glance, self.card.landmarks),
+            goat_confidence(inside(look)) * (1 - self.no_goat(first, look)),
+            find_landmarks(look, self.card.landmarks),
             dict(zip(self.card.scenes, map(float, first.scene), strict=True)),
-            softness(logits, glance.frame, picture.size),
+            softness(logits, look.frame, picture.size),
             somebody_before(first),
         )
 
@@ -218,12 +218,12 @@ class Segmenter:
         least = self.card.person_from
         return least is not None and segmentation.person is not None and segmentation.person >= least
 
-    def no_goat(self, first: Glance, closer: Glance) -> float:
+    def no_goat(self, first: Look, closer: Look) -> float:
         """How probable it is that there is none: the geometric mean of both looks, for each is sometimes fooled."""
         none = self.card.scenes.index("none")
         return float(np.sqrt(first.scene[none] * closer.scene[none]))
 
-    def look(self, rgb: Pixels, frame: Frame) -> Glance:
+    def look(self, rgb: Pixels, frame: Frame) -> Look:
         """The mean of the frame and its mirror image, so that a mirrored goat gives exactly the mirrored outline."""
         boxed = framed(rgb, frame, self.card.input_size, self.card.letterbox_grey)
         one, other = self.run(boxed), self.run(np.ascontiguousarray(boxed[:, ::-1]))
@@ -231,10 +231,10 @@ class Segmenter:
         landmarks = (one["landmarks"] + other["landmarks"][:, ::-1][..., self.swapped]) / 2
         scene = softmax((one["scene"] + other["scene"]) / 2, axis=0)
         person = (one["person"] + other["person"][:, ::-1]) / 2 if "person" in one else None
-        return Glance(frame, classes, landmarks, scene, person)
+        return Look(frame, classes, landmarks, scene, person)
 
     def run(self, boxed: Pixels) -> dict[str, Floats]:
-        """(H, W, 3) picture at input size -> the logits of one inference, as in `Glance`."""
+        """(H, W, 3) picture at input size -> the logits of one inference, as in `Look`."""
         self.interpreter.set_tensor(self.input["index"], quantised(boxed, self.input)[np.newaxis])
         self.interpreter.invoke()
         found = {
@@ -411,20 +411,20 @@ def softmax(logits: Floats, axis: int) -> Floats:
     return np.asarray(odds / odds.sum(axis=axis, keepdims=True), np.float32)
 
 
-def inside(glance: Glance) -> Floats:
+def inside(look: Look) -> Floats:
     """The classes' logits where the frame shows the picture, not the grey around it."""
-    left, top, right, bottom = (edge // FINE for edge in glance.frame.inside)
-    return glance.classes[top:bottom, left:right]
+    left, top, right, bottom = (edge // FINE for edge in look.frame.inside)
+    return look.classes[top:bottom, left:right]
 
 
-def somebody_before(glance: Glance) -> float | None:
+def somebody_before(look: Look) -> float | None:
     """How probable it is that somebody is in the way, by the surest cell that shows some of the picture."""
-    if glance.person is None:
+    if look.person is None:
         return None
-    cell_px = glance.classes.shape[1] * FINE / glance.person.shape[1]
-    left, top, right, bottom = glance.frame.inside
+    cell_px = look.classes.shape[1] * FINE / look.person.shape[1]
+    left, top, right, bottom = look.frame.inside
     rows = slice(int(top // cell_px), math.ceil(bottom / cell_px))
-    shown = glance.person[rows, int(left // cell_px) : math.ceil(right / cell_px)]
+    shown = look.person[rows, int(left // cell_px) : math.ceil(right / cell_px)]
     return 1 / (1 + math.exp(-float(shown.max())))
 
 
@@ -439,7 +439,7 @@ def goat_confidence(logits: Floats) -> float:
     return float(p_goat[is_goat].mean() * largest_share)
 
 
-def blended(first: Glance, closer: Glance) -> Floats:
+def blended(first: Look, closer: Look) -> Floats:
     """The closer look's logits with the first look's share in them, at the closer look's resolution."""
     height, width = inside(closer).shape[:2]
     left, top, right, bottom = closer.frame.crop
@@ -495,11 +495,11 @@ def softness(logits: Floats, frame: Frame, size: tuple[int, int]) -> Floats:
     return whole
 
 
-def find_landmarks(glance: Glance, names: Sequence[str]) -> dict[str, Landmark]:
+def find_landmarks(look: Look, names: Sequence[str]) -> dict[str, Landmark]:
     """Where most of each landmark's map lies together, to a fraction of a cell; each with its confidence."""
-    height, width, count = glance.landmarks.shape
-    shares = softmax(glance.landmarks.reshape(-1, count), axis=0).reshape(height, width, count)
-    cell_px = glance.classes.shape[1] * FINE / width
+    height, width, count = look.landmarks.shape
+    shares = softmax(look.landmarks.reshape(-1, count), axis=0).reshape(height, width, count)
+    cell_px = look.classes.shape[1] * FINE / width
     around = 2 * AROUND_PEAK + 1
     found = {}
     for index, name in enumerate(names):
@@ -512,7 +512,7 @@ def find_landmarks(glance: Glance, names: Sequence[str]) -> dict[str, Landmark]:
         mass = float(peak.sum())
         y = float((peak.sum(axis=1) @ np.arange(rows.start, rows.start + peak.shape[0])) / mass)
         x = float((peak.sum(axis=0) @ np.arange(columns.start, columns.start + peak.shape[1])) / mass)
-        point = glance.frame.to_picture((x + 0.5) * cell_px - 0.5, (y + 0.5) * cell_px - 0.5)
+        point = look.frame.to_picture((x + 0.5) * cell_px - 0.5, (y + 0.5) * cell_px - 0.5)
         found[name] = Landmark(*point, mass)
     return found
 

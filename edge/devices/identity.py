@@ -34,11 +34,10 @@ NOT_AN_ANIMAL = re.compile(r"LR ?\d[\d ]{7,}", re.ASCII)
 SPREADSHEET = re.compile(r"\d[.,]\d*E ?[+-]?\d+|\d+E ?[+-]\d+", re.ASCII)
 
 STATES = frozenset(
-    re.findall(
-        "..",
-        "ALAKAZARCACOCTDEFLGAHIIDILINIAKSKYLAMEMDMAMIMNMSMOMTNENVNHNJNMNYNCNDOHOKORPARISCSDTNTXUTVTVAWAWVWIWY"
-        "ASDCGUMPPRVI",
-    )
+    """
+    AL AK AZ AR CA CO CT DE FL GA HI ID IL IN IA KS KY LA ME MD MA MI MN MS MO MT NE NV
+    NH NJ NM NY NC ND OH OK OR PA RI SC SD TN TX UT VT VA WA WV WI WY AS DC GU MP PR VI
+    """.split()  # noqa: SIM905
 )
 SCRAPIE = re.compile(r"([A-Z]{2})[ -]?([A-Z]\d)?[ -]?(\d{4})", re.ASCII)
 FLOCK = re.compile(r"([A-Z]{2})(\d{1,7})[ -](\d{1,5})", re.ASCII)

@@ -18,7 +18,7 @@ import torch
 from models_tflite.training import dataset
 from models_tflite.training.dataset import DatasetError
 from models_tflite.training.network import CHANNELS
-from models_tflite.training.train import load_checkpoint
+from models_tflite.training.train import load_checkpoint, save_checkpoint
 
 
 def average(networks: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -55,10 +55,7 @@ def main() -> None:
     if len(options.networks) < 2:
         parser.error("name two networks at least")
     averaged = average([load_checkpoint(path) for path in options.networks])
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    beside = options.out.with_suffix(".new")
-    torch.save(averaged, beside)
-    beside.replace(options.out)
+    save_checkpoint(averaged, options.out)
     print(f"wrote {options.out}")
 
 

@@ -26,7 +26,13 @@ from models_tflite.training import augment, dataset
 from models_tflite.training.augment import HEIGHT, WIDTH, Floats, Rng
 from models_tflite.training.dataset import DatasetError, Sample, SimulatedPicture
 from models_tflite.training.network import OF_PEOPLE, GoatNet, PersonMap, network_of, without_people
-from models_tflite.training.train import SIMULATED_SIDE_PX, has_bfloat16, learning_rate_at, load_checkpoint
+from models_tflite.training.train import (
+    SIMULATED_SIDE_PX,
+    has_bfloat16,
+    learning_rate_at,
+    load_checkpoint,
+    save_checkpoint,
+)
 
 # One cell of the map, px of the network's input.
 CELL_PX = 16
@@ -234,10 +240,7 @@ def main() -> None:
     }
     weights = without_people(checkpoint["weights"]) | learnt
     about = {**checkpoint, "weights": weights, "people": len({one.image for one in pictures})}
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    beside = options.out.with_suffix(".new")
-    torch.save(about, beside)
-    beside.replace(options.out)
+    save_checkpoint(about, options.out)
     print(f"wrote {options.out}")
 
 

@@ -235,8 +235,6 @@ class Run:
         return cls(network, smooth, optimiser)
 
     def save(self, path: Path) -> None:
-        """Written beside and renamed: an interruption leaves the earlier checkpoint whole."""
-        beside = path.with_suffix(".new")
         state = {
             "network": self.network.state_dict(),
             "smooth": self.smooth.state_dict(),
@@ -244,8 +242,7 @@ class Run:
             "step": self.step,
             "elapsed_s": self.elapsed_s,
         }
-        torch.save(state, beside)
-        beside.replace(path)
+        save_checkpoint(state, path)
 
     def restore(self, path: Path) -> None:
         state = load_checkpoint(path)
@@ -371,14 +368,20 @@ def report(run: Run, source: Source, progress: float, losses: list[float]) -> No
 
 def finish(run: Run, out: Path, about: dict[str, Any]) -> None:
     """The averaged weights as the result, with what they were made from; half precision is enough for them."""
-    beside = out / "network.new"
     weights = {
         name: value.cpu().half() if value.is_floating_point() else value.cpu()
         for name, value in run.smooth.state_dict().items()
     }
-    torch.save({"weights": weights, **about}, beside)
-    beside.replace(out / "network.pt")
+    save_checkpoint({"weights": weights, **about}, out / "network.pt")
     print(f"wrote {out / 'network.pt'}", flush=True)
+
+
+def save_checkpoint(state: dict[str, Any], path: Path) -> None:
+    """Written beside and renamed: an interruption leaves the earlier one whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_suffix(".new")
+    torch.save(state, beside)
+    beside.replace(path)
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from edge.records import VIEWS, Picture
 from edge.segment import (
     SHIPPED_MODEL,
     Frame,
-    Glance,
+    Look,
     Segmenter,
     closer_frame,
     find_landmarks,
@@ -168,21 +168,21 @@ def test_landmarks_are_found_between_the_cells() -> None:
     maps = np.full((48, 64, 1), -20, np.float32)
     maps[12, 20], maps[12, 21] = 5, 5
     frame = whole_frame((1600, 1200), INPUT)
-    glance = Glance(frame, np.zeros((96, 128, 3), np.float32), maps, np.zeros(4, np.float32))
-    mark = find_landmarks(glance, ["withers"])["withers"]
+    look = Look(frame, np.zeros((96, 128, 3), np.float32), maps, np.zeros(4, np.float32))
+    mark = find_landmarks(look, ["withers"])["withers"]
     assert mark.confidence == pytest.approx(1, abs=1e-3)
     # Between the middles of cells 20 and 21: 84 px from the left of the input, 50 from its top.
     assert (mark.x + 0.5, mark.y + 0.5) == pytest.approx((84 * 1600 / 256, 50 * 1600 / 256), abs=0.1)
 
 
 def test_a_landmark_nobody_can_place_has_no_confidence() -> None:
-    glance = Glance(
+    look = Look(
         whole_frame((1600, 1200), INPUT),
         np.zeros((96, 128, 3), np.float32),
         np.zeros((48, 64, 1), np.float32),
         np.zeros(4, np.float32),
     )
-    assert find_landmarks(glance, ["poll"])["poll"].confidence < 0.05
+    assert find_landmarks(look, ["poll"])["poll"].confidence < 0.05
 
 
 def test_a_model_whose_outputs_are_not_those_of_its_card_is_refused(model: Path) -> None:
