@@ -12,12 +12,10 @@ from edge.config import Config
 from edge.errors import ConfigError, DeliveryDelayed, DeliveryRefused
 from edge.keeping.archive import Archive
 from edge.keeping.locks import held, held_in_turn
-from edge.keeping.outbox import Outbox
+from edge.keeping.outbox import LONGEST_WAIT_S, Outbox
 from edge.keeping.store import Store
 
 log = logging.getLogger("goatdev.sync")
-
-LONGEST_WAIT_S = 300.0
 
 
 class Link:

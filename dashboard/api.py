@@ -95,6 +95,8 @@ def measured(capture: Capture) -> dict[str, Any]:
         "capture_id": capture.id,
         "timestamp": capture.id,
         "requested_at": capture.trigger.requested_at.isoformat(),
+        "taken_at": capture.taken_at.isoformat(),
+        "time_state": capture.time_state,
         "revision": capture.revision_number,
         "verdict": capture.revision.verdict,
         "weight_kg": weight_kg(capture.weight),

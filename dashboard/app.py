@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from flask import Flask, Response, jsonify, make_response, render_template, request
@@ -16,7 +17,6 @@ from dashboard.pages import pages
 from edge.config import Config
 from edge.errors import InputRefused, StoreError
 from edge.keeping.outbox import Outbox
-from edge.keeping.store import time_of
 from edge.records import Capture
 
 LARGEST_BODY_BYTES = 64 * 1024
@@ -51,6 +51,7 @@ def create_app(config: Config) -> Flask:
     app.template_filter("weight")(words.weight)
     app.template_filter("divided")(words.divided)
     app.template_filter("local")(words.local_time)
+    app.template_filter("moment")(datetime.fromisoformat)
     return app
 
 
@@ -59,13 +60,13 @@ def template_names() -> dict[str, Any]:
     return {
         "station_id": context.config().station.id,
         "station_alive": context.station_is_alive(),
+        "language": context.config().station.language,
         "max_age_s": context.config().station.max_age_s,
         "tag_read": context.tag_read(),
         "weight_unit": context.config().scale.typed_unit,
         "words": words,
         "image_url": queries.image_url,
         "sync_state_of": sync_state_of,
-        "time_of": time_of,
     }
 
 

@@ -75,7 +75,7 @@ def last_check(captures: Sequence[Capture]) -> Check:
     if not captures:
         return Check("last_capture", "ok", "no capture yet")
     last = captures[0]
-    text = f"{last.status}, {local_time(last.trigger.requested_at)}"
+    text = f"{last.status}, {local_time(last.taken_at)}"
     if last.status in (Status.FAILED, Status.MISSED):
         return Check("last_capture", "warn", f"{text}: {last.failure}", last.hint or "")
     return Check("last_capture", "ok", text)

@@ -20,6 +20,7 @@ from edge.records import (
     Trait,
     Weight,
 )
+from edge.times import clock_words
 
 # Read at three metres: heights first, then widths.
 KEY_TRAITS = {
@@ -38,6 +39,11 @@ GOAT_SOURCE_WORDS = {
     "later": "said later",
 }
 WEIGHT_SOURCE_WORDS = {"scale": "scale", "typed": "typed"}
+CLOCK_WORDS = {
+    "ntp": "kept right by a time server",
+    "rtc": "from the battery clock",
+    "unsynchronised": "not set at the press",
+}
 NOT_MEASURED = "—"
 
 
@@ -110,11 +116,27 @@ def state_words(capture: Capture | None) -> str:
         case Status.PROCESSING:
             return "Measuring …"
         case Status.COMPLETED:
-            return f"Done at {clock(capture.finished_at or capture.trigger.requested_at)}."
+            return f"Done at {clock(finished_at(capture))}."
         case _:
-            return (
-                f"{outcome(capture).title} at {clock(capture.finished_at or capture.trigger.requested_at)}."
-            )
+            return f"{outcome(capture).title} at {clock(finished_at(capture))}."
+
+
+def finished_at(capture: Capture) -> datetime:
+    """When it was done: shortly after the press, by a clock that may have been wrong then."""
+    corrected = capture.time_state == "corrected"
+    return capture.taken_at if corrected else capture.finished_at or capture.taken_at
+
+
+def clock_note(capture: Capture, language: str) -> str:
+    """What is to be said of a time that is not simply true; empty where it is."""
+    if capture.dating is not None:
+        return capture.dating.note
+    return clock_words("waiting", language) if capture.time_state == "waiting" else ""
+
+
+def clock_source_words(capture: Capture) -> str:
+    clock = capture.trigger.clock
+    return CLOCK_WORDS[clock.source] if clock else "not known"
 
 
 def key_measurements(capture: Capture) -> Iterator[tuple[str, Measurement | None]]:

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import partial
 from threading import Event
 
@@ -14,6 +13,7 @@ from edge import pipeline
 from edge.calibration import read_calibration
 from edge.cameras import Rig, open_rig
 from edge.chores import Chore, Chores
+from edge.clock import read_clock
 from edge.config import Config
 from edge.devices.heard import Heard
 from edge.devices.report import Devices
@@ -22,12 +22,13 @@ from edge.devices.sources import SerialPort
 from edge.errors import StoreError
 from edge.eye import Eye
 from edge.keeping.archive import Archive
+from edge.keeping.dating import ClockWatch
 from edge.keeping.locks import held
 from edge.keeping.store import Store
 from edge.models import load_model
 from edge.mqtt.remote import open_remote
 from edge.preview import Previews
-from edge.records import Capture, utc_now
+from edge.records import Capture, Stamp
 from edge.segment import Segmenter
 from edge.shelf import title, write_serving
 
@@ -35,6 +36,8 @@ log = logging.getLogger("goatdev.station")
 
 # A press is served within this time when the station is idle.
 POLL_S = 0.02
+# A clock that was set is noticed within this time.
+CLOCK_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,7 @@ class Station:
     heard: Heard
     previews: Previews
     chores: Chores
+    clock: Callable[[], Stamp] = read_clock
 
     def serve(self, capture: Capture) -> Capture:
         """Do what a waiting row asks for: measure, measure again, or say that it came too late."""
@@ -80,11 +84,11 @@ class Station:
         return labelled
 
     def is_stale(self, capture: Capture) -> bool:
-        return utc_now() - capture.trigger.requested_at > timedelta(seconds=self.config.station.max_age_s)
+        return capture.trigger.age_s(self.clock()) > self.config.station.max_age_s
 
 
 @contextmanager
-def open_station(config: Config) -> Iterator[Station]:
+def open_station(config: Config, clock: Callable[[], Stamp] = read_clock) -> Iterator[Station]:
     """Everything the station needs, opened in order, interrupted captures closed; all closed at the end."""
     busy = f"another station is already running on {config.data_dir}"
     with (
@@ -97,18 +101,19 @@ def open_station(config: Config) -> Iterator[Station]:
         rig = open_rig(config.cameras, config.folder)
         try:
             previews = Previews(rig.cameras, config.preview_folder)
-            with listening_to_devices(config) as heard:
-                chores = Chores([Chore(0, previews.refresh)])
-                yield Station(config, store, archive, rig, eye, heard, previews, chores)
+            watch = ClockWatch(store, config.station.language, clock)
+            with listening_to_devices(config, clock) as heard:
+                chores = Chores([Chore(0, previews.refresh), Chore(CLOCK_S, watch.look)])
+                yield Station(config, store, archive, rig, eye, heard, previews, chores, clock)
         finally:
             rig.close()
 
 
 @contextmanager
-def listening_to_devices(config: Config) -> Iterator[Heard]:
+def listening_to_devices(config: Config, clock: Callable[[], Stamp]) -> Iterator[Heard]:
     """What reader and scale say on serial ports, for as long as the block lasts; the broker brings the others'."""
     devices = Devices(config.devices_path, config.devices())
-    heard = Heard(config.reader, config.scale, devices, config.station.language)
+    heard = Heard(config.reader, config.scale, devices, config.station.language, clock)
     with ExitStack() as ports:
         for name, source in config.devices().items():
             if isinstance(source, SerialPort):

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from edge import __version__
-from edge.records import Advice, Capture, Measurement, Reading, Revision, StoredImage, Weight
+from edge.records import Advice, Capture, Dating, Measurement, Reading, Revision, StoredImage, Weight
 
 
 def software() -> str:
@@ -46,6 +46,7 @@ def capture_document(capture: Capture) -> dict[str, Any]:
         "source": capture.trigger.source,
         "trigger_id": capture.trigger.id,
         "requested_at": capture.trigger.requested_at.isoformat(),
+        **time_document(capture),
         "finished_at": capture.finished_at.isoformat() if capture.finished_at else None,
         "spread_ms": capture.spread_ms,
         "burst_ms": capture.burst_ms,
@@ -53,6 +54,32 @@ def capture_document(capture: Capture) -> dict[str, Any]:
         "failure": capture.failure,
         "hint": capture.hint,
         "images": [image_document(image) for image in capture.images],
+    }
+
+
+def time_document(capture: Capture) -> dict[str, Any]:
+    """When it was really taken, as far as known; how far that can be trusted; and what was found out later."""
+    clock, dating = capture.trigger.clock, capture.dating
+    return {
+        "taken_at": capture.taken_at.isoformat(),
+        "time_state": capture.time_state,
+        "clock": {
+            "source": clock.source if clock else None,
+            "utc_offset_min": clock.utc_offset_min if clock else None,
+            "boot_id": clock.boot_id if clock else None,
+            "since_boot_s": rounded(clock.since_boot_s, 3) if clock else None,
+            "sequence": capture.sequence,
+        },
+        "clock_correction": dating_document(dating) if dating else None,
+    }
+
+
+def dating_document(dating: Dating) -> dict[str, Any]:
+    return {
+        "source": dating.source,
+        "by_s": rounded(dating.by_s, 3),
+        "found_at": dating.at.isoformat(),
+        "text": dating.note,
     }
 
 

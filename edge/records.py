@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -123,14 +124,58 @@ class Weight:
 
 
 @dataclass(frozen=True, slots=True)
+class Clock:
+    """How far the time of a moment can be trusted, and when it was on a clock that never jumps.
+
+    source          whom the wall clock followed: "ntp", "rtc" (a battery clock), or nobody, "unsynchronised"
+    utc_offset_min  how far local time was ahead of UTC
+    boot_id         which run of the machine it was, from switching on to switching off
+    since_boot_s    seconds since that began
+    """
+
+    source: str
+    utc_offset_min: int
+    boot_id: str
+    since_boot_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """A moment: UTC as the wall clock said, and what is known of that clock."""
+
+    at: datetime
+    clock: Clock
+
+    @property
+    def booted_at(self) -> datetime:
+        """When the machine was switched on, by this wall clock: the same until somebody sets it."""
+        return self.at - timedelta(seconds=self.clock.since_boot_s)
+
+
+@dataclass(frozen=True, slots=True)
 class Trigger:
-    """A request to measure. The id makes a repeated press harmless."""
+    """A request to measure. The id makes a repeated press harmless.
+
+    requested_at  UTC as the wall clock said, right or wrong
+    clock         how far that can be trusted; None where nobody wrote it down
+    """
 
     id: str
     source: str
     requested_at: datetime
     goat_id: str | None = None
     weight: Weight | None = None
+    clock: Clock | None = None
+
+    def since_boot_s(self, now: Stamp) -> float:
+        """When it was, in seconds since the boot that `now` lies in; of an earlier boot it was before all time."""
+        if self.clock is None:
+            return now.clock.since_boot_s - (now.at - self.requested_at).total_seconds()
+        return self.clock.since_boot_s if self.clock.boot_id == now.clock.boot_id else -math.inf
+
+    def age_s(self, now: Stamp) -> float:
+        """How long ago it was, whatever became of the wall clock since."""
+        return now.clock.since_boot_s - self.since_boot_s(now)
 
     @property
     def goat_source(self) -> str | None:
@@ -340,12 +385,31 @@ class Revision:
 
 
 @dataclass(frozen=True, slots=True)
+class Dating:
+    """What was found out later about when a capture was taken, whose clock could not be trusted.
+
+    source    "ntp"; "set", where somebody set the clock; "never", where the machine was switched off before that
+    at        UTC, when this was found out
+    note      the same in the station's language
+    taken_at  UTC; None where nobody knows
+    by_s      how far the clock was behind
+    """
+
+    source: str
+    at: datetime
+    note: str
+    taken_at: datetime | None = None
+    by_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Capture:
     """All that one trigger produced.
 
     id           YYYYMMDDTHHMMSSmmmZ_<station_id>, UTC
     goat_source  who named the goat: "typed" or "press" with the press, "reader", or "later"
     goat_note    why it has no name, where tags were read
+    sequence     the how-manieth press of the station it is: the true order, whatever its clock says
     """
 
     id: str
@@ -363,6 +427,27 @@ class Capture:
     goat_source: str | None = None
     goat_note: str | None = None
     weight: Weight | None = None
+    sequence: int | None = None
+    dating: Dating | None = None
+
+    @property
+    def taken_at(self) -> datetime:
+        """When it was asked for: the true time as soon as that is known."""
+        known = self.dating.taken_at if self.dating else None
+        return known or self.trigger.requested_at
+
+    @property
+    def time_state(self) -> str:
+        """How far `taken_at` can be trusted.
+
+        "trusted"; "corrected"; "waiting" for the clock to be set; "never", it was not set before the machine was
+        switched off; "unknown", a capture from before this was written down.
+        """
+        if self.dating is not None:
+            return "never" if self.dating.taken_at is None else "corrected"
+        if self.trigger.clock is None:
+            return "unknown"
+        return "waiting" if self.trigger.clock.source == "unsynchronised" else "trusted"
 
     @property
     def is_unfinished(self) -> bool:

@@ -39,7 +39,15 @@ def capture_row(capture: Capture) -> str:
     withers = values.get("withers_height_cm")
     number = f"withers {withers.value:.1f} ± {withers.u95:.1f} cm" if withers and withers.value else ""
     goat, weight = capture.goat_id or "-", weight_words(capture.weight) or "-"
-    return f"{capture.id}  {capture.status:10}  {goat:16}  {weight:>8}  {number or capture.failure or ''}"
+    said = f"{number or capture.failure or ''}{time_words(capture)}"
+    return f"{capture.id}  {capture.status:10}  {goat:16}  {weight:>8}  {said}"
+
+
+def time_words(capture: Capture) -> str:
+    """What its id does not say rightly of when it was taken."""
+    if capture.time_state == "corrected":
+        return f"  (taken {capture.taken_at:%Y-%m-%d %H:%M} UTC)"
+    return "  (the clock was not set)" if capture.time_state in ("waiting", "never") else ""
 
 
 def capture_title(capture: Capture) -> str:

@@ -8,9 +8,10 @@ from concurrent.futures import TimeoutError as NoAnswer
 from datetime import timedelta
 from typing import Any
 
+from edge.clock import steady_now
 from edge.errors import CaptureError, ConfigError
 from edge.images import thumbnail
-from edge.records import Frame, utc_now
+from edge.records import Frame
 from edge.settings import CamerasConfig
 
 LOST = "shut the station down, check the ribbon cable at both ends, and start it again"
@@ -82,7 +83,7 @@ class CsiCamera:
                 request.release()
         except TROUBLES as error:
             raise CaptureError(f"{self.view}: the ribbon camera gave no picture: {error}", LOST) from None
-        return Frame(self.view, jpeg.getvalue(), utc_now() - timedelta(seconds=age_s(stamp_ns)))
+        return Frame(self.view, jpeg.getvalue(), steady_now() - timedelta(seconds=age_s(stamp_ns)))
 
     def preview(self) -> bytes:
         return thumbnail(self.shoot().jpeg, self.preview_side_px)

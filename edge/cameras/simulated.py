@@ -12,10 +12,11 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge.clock import steady_now
 from edge.errors import CaptureError, ConfigError
 from edge.images import thumbnail
 from edge.jpeg import BEGIN, with_comment
-from edge.records import Frame, utc_now
+from edge.records import Frame
 
 # What can be wrong with a camera: no cable; the same picture again and again; no answer; half a picture; a small one.
 FAULTS = ("unplugged", "frozen", "stalled", "corrupt", "shrunk")
@@ -74,7 +75,7 @@ class SimulatedCamera:
         if not (self.has("frozen") and self.last):
             self.last = self.picture()
         jpeg = self.last[: len(self.last) // 2] if self.has("corrupt") else self.last
-        return Frame(self.view, jpeg, utc_now())
+        return Frame(self.view, jpeg, steady_now())
 
     def picture(self) -> bytes:
         """The goat as it stands now. Played again, a picture differs as a sensor's noise makes it differ."""

@@ -13,9 +13,10 @@ import cv2
 import numpy as np
 
 from edge.cameras import v4l2
+from edge.clock import steady_now
 from edge.errors import CaptureError, ConfigError
 from edge.jpeg import whole
-from edge.records import Frame, Pixels, utc_now
+from edge.records import Frame, Pixels
 from edge.settings import CamerasConfig
 
 log = logging.getLogger("goatdev.cameras")
@@ -127,7 +128,7 @@ class UsbCamera:
         self.set_size(self.settings.full)
         jpeg, exposed_s = self.fresh()
         age_s = max(0.0, time.monotonic() - exposed_s)
-        return Frame(self.view, jpeg, utc_now() - timedelta(seconds=age_s))
+        return Frame(self.view, jpeg, steady_now() - timedelta(seconds=age_s))
 
     def preview(self) -> bytes:
         self.set_size(self.settings.preview)

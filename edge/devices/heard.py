@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
 from threading import Lock
 
 from edge.advice import advise, translated
+from edge.clock import read_clock, since_boot_s
 from edge.devices.identity import read_tag
 from edge.devices.joining import TagRead, Weighing, Window, tags_of, weight_of
 from edge.devices.report import Devices
 from edge.devices.sources import LONGEST_LINE_BYTES
 from edge.devices.weights import read_scale
 from edge.errors import InputRefused
-from edge.records import Capture, utc_now
+from edge.records import Capture, Stamp
 from edge.settings import ReaderConfig, ScaleConfig
 
 # Ten weights a second for longer than any window; of a tag the newest reads are what matters.
@@ -26,29 +27,38 @@ class Heard:
     """The lines of reader and scale, from whatever thread and way; the station asks what belongs to a press."""
 
     def __init__(
-        self, reader: ReaderConfig, scale: ScaleConfig, devices: Devices, language: str = "en"
+        self,
+        reader: ReaderConfig,
+        scale: ScaleConfig,
+        devices: Devices,
+        language: str = "en",
+        clock: Callable[[], Stamp] = read_clock,
     ) -> None:
         self.scale, self.devices, self.language = scale, devices, language
+        self.clock = clock
         self.tag_window = Window(reader.max_age_s, reader.after_s)
         self.weight_window = Window(scale.max_age_s, scale.max_age_s)
         self.tags: deque[TagRead] = deque(maxlen=KEPT)
         self.weighings: deque[Weighing] = deque(maxlen=KEPT)
         self.lock = Lock()
         # tag -> the capture at whose press it was read, and until when what is read of it belongs to that press
-        self.used: dict[str, tuple[str, datetime]] = {}
+        self.used: dict[str, tuple[str, float]] = {}
 
-    def hear(self, device: str, line: bytes, at: datetime | None = None) -> None:
-        """Take one line of the "reader" or the "scale"; one that cannot be understood is shown, never guessed at."""
+    def hear(self, device: str, line: bytes, at_s: float | None = None) -> None:
+        """Take one line of the "reader" or the "scale"; one that cannot be understood is shown, never guessed at.
+
+        at_s  when it came, seconds since the boot; now, where nothing is said
+        """
         if not line.strip(EMPTY):
             return
-        at = at or utc_now()
+        at_s = since_boot_s() if at_s is None else at_s
         try:
             if len(line) > LONGEST_LINE_BYTES:
                 raise InputRefused(f"a line of {len(line)} bytes is noise", "send one line at a time")
             if device == "reader":
-                self.hear_tag(TagRead(read_tag(line), at))
+                self.hear_tag(TagRead(read_tag(line), at_s))
             else:
-                self.hear_weight(Weighing(read_scale(line, self.scale.unit), at))
+                self.hear_weight(Weighing(read_scale(line, self.scale.unit), at_s))
         except InputRefused as refusal:
             self.devices.refused(device, refusal)
 
@@ -60,23 +70,23 @@ class Heard:
     def hear_tag(self, read: TagRead) -> None:
         with self.lock:
             self.tags.append(read)
-        self.devices.said("reader", read.tag, read.at)
+        self.devices.said("reader", read.tag, read.at_s)
 
     def hear_weight(self, weighing: Weighing) -> None:
         with self.lock:
             self.weighings.append(weighing)
-        self.devices.said("scale", "", weighing.at)
+        self.devices.said("scale", "", weighing.at_s)
 
     def join(self, capture: Capture) -> Capture:
         """The capture with the tag and the weight that belong to its press; what people said stays as it is."""
-        pressed_at = capture.trigger.requested_at
+        pressed_s = capture.trigger.since_boot_s(self.clock())
         with self.lock:
             tags, weighings = list(self.tags), list(self.weighings)
         if capture.weight is None:
-            capture = replace(capture, weight=weight_of(weighings, pressed_at, self.weight_window))
-        used_until = {tag: until for tag, (user, until) in self.used.items() if user != capture.id}
-        found = tags_of(tags, pressed_at, self.tag_window, used_until)
-        self.used |= {tag: (capture.id, self.tag_window.end(pressed_at)) for tag in found}
+            capture = replace(capture, weight=weight_of(weighings, pressed_s, self.weight_window))
+        used_until_s = {tag: until_s for tag, (user, until_s) in self.used.items() if user != capture.id}
+        found = tags_of(tags, pressed_s, self.tag_window, used_until_s)
+        self.used |= {tag: (capture.id, self.tag_window.end_s(pressed_s)) for tag in found}
         return capture if capture.is_named_by_people else self.with_tags(capture, found)
 
     def with_tags(self, capture: Capture, tags: tuple[str, ...]) -> Capture:
@@ -89,5 +99,4 @@ class Heard:
     def still_comes(self, capture: Capture) -> bool:
         """Whether a tag or a weight that is heard now may belong to a press."""
         waits_s = max(self.tag_window.after_s, self.weight_window.after_s)
-        age = utc_now() - capture.trigger.requested_at
-        return timedelta(0) <= age <= timedelta(seconds=waits_s)
+        return 0 <= capture.trigger.age_s(self.clock()) <= waits_s

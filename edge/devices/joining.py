@@ -1,10 +1,12 @@
-"""Which tag and which weight belong to a press. A wrong goat is worse than none, and so is another goat's weight."""
+"""Which tag and which weight belong to a press. A wrong goat is worse than none, and so is another goat's weight.
+
+All moments are seconds since the boot: a wall clock that is set between a tag and its press parts them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 
 from edge.devices.weights import ScaleReading
 from edge.records import Weight
@@ -18,7 +20,7 @@ class TagRead:
     """A tag that the reader saw."""
 
     tag: str
-    at: datetime
+    at_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,7 @@ class Weighing:
     """What the scale showed."""
 
     reading: ScaleReading
-    at: datetime
+    at_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,39 +38,39 @@ class Window:
     before_s: float
     after_s: float
 
-    def holds(self, at: datetime, pressed_at: datetime) -> bool:
-        return -self.before_s <= (at - pressed_at).total_seconds() <= self.after_s
+    def holds(self, at_s: float, pressed_s: float) -> bool:
+        return -self.before_s <= at_s - pressed_s <= self.after_s
 
-    def end(self, pressed_at: datetime) -> datetime:
-        return pressed_at + timedelta(seconds=self.after_s)
+    def end_s(self, pressed_s: float) -> float:
+        return pressed_s + self.after_s
 
 
 def tags_of(
-    reads: Sequence[TagRead], pressed_at: datetime, window: Window, used_until: Mapping[str, datetime]
+    reads: Sequence[TagRead], pressed_s: float, window: Window, used_until_s: Mapping[str, float]
 ) -> tuple[str, ...]:
     """The tags that may be the goat's: one names it, two leave it unnamed.
 
-    used_until  tag -> until when it belonged to an earlier capture
+    used_until_s  tag -> until when it belonged to an earlier capture
     """
     again = Window(min(AGAIN_S, window.before_s), window.after_s)
 
     def counts(read: TagRead) -> bool:
-        until = used_until.get(read.tag)
-        if until is None:
-            return window.holds(read.at, pressed_at)
-        return read.at > until and again.holds(read.at, pressed_at)
+        until_s = used_until_s.get(read.tag)
+        if until_s is None:
+            return window.holds(read.at_s, pressed_s)
+        return read.at_s > until_s and again.holds(read.at_s, pressed_s)
 
     return tuple(dict.fromkeys(read.tag for read in reads if counts(read)))
 
 
-def weight_of(weighings: Sequence[Weighing], pressed_at: datetime, window: Window) -> Weight | None:
+def weight_of(weighings: Sequence[Weighing], pressed_s: float, window: Window) -> Weight | None:
     """The last stable weight before the press, else the first after it, with no empty scale in between.
 
     weighings  oldest first
     """
-    near = [one for one in weighings if window.holds(one.at, pressed_at)]
-    before = [one for one in near if one.at <= pressed_at]
-    after = [one for one in near if one.at > pressed_at]
+    near = [one for one in weighings if window.holds(one.at_s, pressed_s)]
+    before = [one for one in near if one.at_s <= pressed_s]
+    after = [one for one in near if one.at_s > pressed_s]
     return first_stable(before[::-1]) or first_stable(after)
 
 

@@ -7,10 +7,10 @@ import logging
 import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Lock
 
+from edge.clock import boot_id, since_boot_s
 from edge.errors import StationError
 from edge.records import utc_now
 
@@ -27,6 +27,8 @@ class Device:
     lost     why it cannot be heard; empty where it can
     said     the last tag that was read; empty for a scale
     said_at  when a line of it was last understood, UTC, ISO 8601; empty for never
+    said_s   the same in seconds since the boot
+    boot_id  which boot that was
     refused  why its last line was not understood; empty where it was
     """
 
@@ -35,13 +37,13 @@ class Device:
     said: str = ""
     said_at: str = ""
     refused: str = ""
+    said_s: float = 0.0
+    boot_id: str = ""
 
     def says(self, max_age_s: float) -> str:
         """What it said, if that is no older."""
-        if not self.said or not self.said_at:
-            return ""
-        age = utc_now() - datetime.fromisoformat(self.said_at)
-        return self.said if timedelta(0) <= age <= timedelta(seconds=max_age_s) else ""
+        is_fresh = self.boot_id == boot_id() and 0 <= since_boot_s() - self.said_s <= max_age_s
+        return self.said if is_fresh else ""
 
 
 class Devices:
@@ -55,8 +57,10 @@ class Devices:
         self.told_at = dict.fromkeys(self.devices, 0.0)
         self.write()
 
-    def said(self, name: str, said: str, at: datetime) -> None:
-        self.tell(replace(self.devices[name], said=said, said_at=at.isoformat(), refused="", lost=""))
+    def said(self, name: str, said: str, at_s: float) -> None:
+        """It said something, so many seconds after the boot."""
+        heard = replace(self.devices[name], said=said, refused="", lost="")
+        self.tell(replace(heard, said_at=utc_now().isoformat(), said_s=at_s, boot_id=boot_id()))
 
     def refused(self, name: str, refusal: StationError) -> None:
         self.tell(replace(self.devices[name], refused=str(refusal), lost=""))

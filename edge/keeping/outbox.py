@@ -10,9 +10,12 @@ from typing import Any
 from edge.keeping.store import Store
 from edge.records import utc_now
 
+# No entry waits longer: one that is to be tried later than that was written by a clock that has been set back since.
+LONGEST_WAIT_S = 300.0
+
 DUE = """
 SELECT id, capture_id, sequence, document, attempts FROM outbox
-WHERE state = 'due' AND next_attempt_at <= :now
+WHERE state = 'due' AND (next_attempt_at <= :now OR next_attempt_at > :latest)
 ORDER BY id
 LIMIT :limit
 """
@@ -83,7 +86,8 @@ class Outbox:
         self.store = store
 
     def due(self, limit: int = 20) -> list[Entry]:
-        rows = self.store.all(DUE, {"now": utc_now().isoformat(), "limit": limit})
+        now, latest = utc_now().isoformat(), later(LONGEST_WAIT_S).isoformat()
+        rows = self.store.all(DUE, {"now": now, "latest": latest, "limit": limit})
         return [Entry(**row) for row in rows]
 
     def delivered(self, entry: Entry, receipt: Receipt) -> None:
@@ -99,7 +103,12 @@ class Outbox:
             self.store.db.execute(DELIVERED, {"id": entry.id})
 
     def delayed(self, entry: Entry, why: str, wait_s: float) -> None:
-        row = {"id": entry.id, "next_attempt_at": later(wait_s).isoformat(), "last_error": why}
+        """Try it again later, but no later than LONGEST_WAIT_S."""
+        row = {
+            "id": entry.id,
+            "next_attempt_at": later(min(wait_s, LONGEST_WAIT_S)).isoformat(),
+            "last_error": why,
+        }
         with self.store.transaction():
             self.store.db.execute(DELAYED, row)
 

@@ -15,6 +15,8 @@ from edge.records import (
     VIEWS,
     Advice,
     Capture,
+    Clock,
+    Dating,
     Glance,
     Line,
     Measurement,
@@ -37,6 +39,27 @@ def press_row(capture_id: str, trigger: Trigger) -> dict[str, Any]:
         "goat_id": trigger.goat_id,
         "goat_source": trigger.goat_source,
         **weight_columns(trigger.weight),
+        **clock_columns(trigger.clock),
+    }
+
+
+def clock_columns(clock: Clock | None) -> dict[str, Any]:
+    return {
+        "clock_source": clock.source if clock else None,
+        "utc_offset_min": clock.utc_offset_min if clock else None,
+        "boot_id": clock.boot_id if clock else None,
+        "since_boot_s": clock.since_boot_s if clock else None,
+    }
+
+
+def dating_row(capture: Capture, dating: Dating) -> dict[str, Any]:
+    return {
+        "id": capture.id,
+        "dated_from": dating.source,
+        "dated_at": dating.at.isoformat(),
+        "dating_note": dating.note,
+        "taken_at": dating.taken_at.isoformat() if dating.taken_at else None,
+        "clock_behind_s": dating.by_s,
     }
 
 
@@ -121,10 +144,10 @@ def outbox_row(capture: Capture) -> dict[str, Any]:
 
 def capture_of(row: Mapping[str, Any], images: tuple[StoredImage, ...], revision: Revision | None) -> Capture:
     requested_at = datetime.fromisoformat(row["requested_at"])
-    weight = weight_of(row)
+    weight, clock = weight_of(row), clock_of(row)
     return Capture(
         id=row["id"],
-        trigger=Trigger(row["trigger_id"], row["source"], requested_at, row["goat_id"], weight),
+        trigger=Trigger(row["trigger_id"], row["source"], requested_at, row["goat_id"], weight, clock),
         status=Status(row["status"]),
         goat_id=row["goat_id"],
         revision_number=row["revision"],
@@ -138,7 +161,23 @@ def capture_of(row: Mapping[str, Any], images: tuple[StoredImage, ...], revision
         goat_source=row["goat_source"],
         goat_note=row["goat_note"],
         weight=weight,
+        sequence=row["sequence"],
+        dating=dating_of(row),
     )
+
+
+def clock_of(row: Mapping[str, Any]) -> Clock | None:
+    if row["clock_source"] is None:
+        return None
+    return Clock(row["clock_source"], row["utc_offset_min"], row["boot_id"], row["since_boot_s"])
+
+
+def dating_of(row: Mapping[str, Any]) -> Dating | None:
+    if row["dated_from"] is None:
+        return None
+    taken_at = datetime.fromisoformat(row["taken_at"]) if row["taken_at"] else None
+    dated_at = datetime.fromisoformat(row["dated_at"])
+    return Dating(row["dated_from"], dated_at, row["dating_note"], taken_at, row["clock_behind_s"])
 
 
 def weight_of(row: Mapping[str, Any]) -> Weight | None:

@@ -149,6 +149,52 @@ ALTER TABLE captures ADD COLUMN weight_source TEXT CHECK (weight_source IN ('typ
 ALTER TABLE captures ADD COLUMN weight_raw TEXT;
 """
 
+# Earlier rows keep no clock: nobody wrote it down. Their order is that of their ids, which always increased.
+CLOCKS = """
+ALTER TABLE captures ADD COLUMN sequence INTEGER;
+
+ALTER TABLE captures ADD COLUMN clock_source TEXT CHECK (clock_source IN ('ntp', 'rtc', 'unsynchronised'));
+
+ALTER TABLE captures ADD COLUMN utc_offset_min INTEGER;
+
+ALTER TABLE captures ADD COLUMN boot_id TEXT;
+
+ALTER TABLE captures ADD COLUMN since_boot_s REAL;
+
+ALTER TABLE captures ADD COLUMN dated_from TEXT CHECK (dated_from IN ('ntp', 'set', 'never'));
+
+ALTER TABLE captures ADD COLUMN dated_at TEXT;
+
+ALTER TABLE captures ADD COLUMN dating_note TEXT;
+
+ALTER TABLE captures ADD COLUMN taken_at TEXT;
+
+ALTER TABLE captures ADD COLUMN clock_behind_s REAL;
+
+UPDATE captures
+SET sequence = earlier.place
+FROM (SELECT id, ROW_NUMBER() OVER (ORDER BY id) AS place FROM captures) AS earlier
+WHERE captures.id = earlier.id;
+
+CREATE UNIQUE INDEX captures_in_order ON captures (sequence);
+
+CREATE INDEX captures_of_boot ON captures (boot_id) WHERE clock_source <> 'ntp';
+
+CREATE INDEX captures_undated ON captures (boot_id) WHERE clock_source = 'unsynchronised' AND dated_from IS NULL;
+
+CREATE TABLE counters (
+    name TEXT PRIMARY KEY,
+    last INTEGER NOT NULL
+) STRICT;
+
+INSERT INTO counters (name, last) SELECT 'press', COUNT(*) FROM captures;
+
+CREATE TABLE boots (
+    boot_id TEXT PRIMARY KEY,
+    booted_at TEXT NOT NULL
+) STRICT;
+"""
+
 
 @migrations()
 def first_tables(db: Database) -> None:
@@ -178,6 +224,12 @@ def glances(db: Database) -> None:
 def names_and_weights(db: Database) -> None:
     """Who named the goat, and what it weighed."""
     run(db, NAMES_AND_WEIGHTS)
+
+
+@migrations()
+def clocks(db: Database) -> None:
+    """Which press it was, how far its clock could be trusted, and when it was really taken."""
+    run(db, CLOCKS)
 
 
 def run(db: Database, statements: str) -> None:

@@ -47,17 +47,27 @@ GLANCES_KEPT = 120
 
 INSERT_CAPTURE = """
 INSERT INTO captures (
-    id, status, trigger_id, source, requested_at, goat_id, goat_source, weight_kg, weight_source, weight_raw
+    id, status, trigger_id, source, requested_at, goat_id, goat_source, weight_kg, weight_source, weight_raw,
+    sequence, clock_source, utc_offset_min, boot_id, since_boot_s
 )
 VALUES (
-    :id, 'queued', :trigger_id, :source, :requested_at, :goat_id, :goat_source, :weight_kg, :weight_source, :weight_raw
+    :id, 'queued', :trigger_id, :source, :requested_at, :goat_id, :goat_source, :weight_kg, :weight_source, :weight_raw,
+    :sequence, :clock_source, :utc_offset_min, :boot_id, :since_boot_s
 )
+"""
+
+# A number that was given is never given again, also where a capture should be removed one day.
+NEXT_SEQUENCE = """
+UPDATE counters
+SET last = last + 1
+WHERE name = 'press'
+RETURNING last AS number
 """
 
 NEXT_QUEUED = """
 SELECT id FROM captures
 WHERE status = 'queued'
-ORDER BY id
+ORDER BY finished_at IS NOT NULL, sequence
 LIMIT 1
 """
 
@@ -136,7 +146,7 @@ LIMIT :limit
 """
 
 GOATS = """
-SELECT goat_id, COUNT(*) AS captures, MAX(id) AS latest
+SELECT goat_id, COUNT(*) AS captures, MAX(id) AS latest, COALESCE(taken_at, requested_at) AS latest_at
 FROM captures
 WHERE goat_id IS NOT NULL
 GROUP BY goat_id
@@ -179,7 +189,8 @@ class Store:
             known = self.one("SELECT id FROM captures WHERE trigger_id = ?", [trigger.id])
             if known is None:
                 capture_id = self.next_id(station_id, trigger.requested_at)
-                self.db.execute(INSERT_CAPTURE, press_row(capture_id, trigger))
+                sequence = self.number(NEXT_SEQUENCE)
+                self.db.execute(INSERT_CAPTURE, {**press_row(capture_id, trigger), "sequence": sequence})
             else:
                 capture_id = known["id"]
         return self.capture(capture_id)
@@ -223,6 +234,7 @@ class Store:
     # What the station does with it.
 
     def next_queued(self) -> Capture | None:
+        """The first press that waits; pictures that are to be measured again wait until there is none."""
         row = self.one(NEXT_QUEUED)
         return self.capture(row["id"]) if row else None
 
@@ -277,7 +289,7 @@ class Store:
         return [self.capture(row["id"]) for row in rows]
 
     def goats(self) -> list[dict[str, Any]]:
-        """goat_id, captures (how many) and latest (capture id) of every goat that has been here."""
+        """goat_id, captures (how many), latest (capture id) and latest_at of every goat that has been here."""
         return self.all(GOATS)
 
     def images(self, capture_id: str) -> tuple[StoredImage, ...]:

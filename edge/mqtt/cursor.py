@@ -25,7 +25,7 @@ LIMIT 1
 
 NEWEST = f"""
 {ENTRY}
-ORDER BY id DESC
+ORDER BY capture_id DESC, sequence DESC
 LIMIT 1
 """
 
@@ -59,6 +59,7 @@ class Cursor:
         return Entry(**row) if row else None
 
     def newest(self) -> Entry | None:
+        """What is known of the newest capture; not what was found out last of an older one."""
         row = self.store.one(NEWEST)
         return Entry(**row) if row else None
 

@@ -86,6 +86,11 @@ def text_sensor(name: str, title: str) -> dict[str, Any]:
     return {"p": "sensor", "name": title, "value_template": shown}
 
 
+def is_corrected(document: Mapping[str, Any]) -> bool:
+    """Whether the clock that said when it was finished was wrong."""
+    return document.get("time_state") == "corrected"
+
+
 def state(document: Mapping[str, Any]) -> dict[str, Any]:
     """The newest capture in one flat object: what was not measured is null, never the value of the goat before."""
     measurements = document["measurements"]
@@ -93,7 +98,7 @@ def state(document: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "capture_id": document["capture_id"],
         "status": document["status"],
-        "finished_at": document["finished_at"],
+        "finished_at": document["taken_at" if is_corrected(document) else "finished_at"],
         "goat_id": document["goat_id"],
         "weight_kg": document.get("weight_kg"),
         "verdict": document.get("verdict"),

@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -15,9 +14,10 @@ import pytest
 from werkzeug.serving import make_server
 
 from dashboard import create_app
+from edge.clock import since_boot_s
 from edge.config import Config
 from edge.devices.report import Devices
-from edge.records import ALL_TRAITS, Measurement, Weight, utc_now
+from edge.records import ALL_TRAITS, Measurement, Weight
 from edge.settings import ReaderConfig
 from tests.dashboard.conftest import Barn, picture, revision
 
@@ -233,11 +233,11 @@ def test_the_tag_that_the_reader_saw_stands_in_the_empty_goat_field(
     with served(config) as address, barn.running():
         page.goto(address)
         assert page.locator("[name=goat_id]").get_attribute("placeholder") == ""
-        devices.said("reader", "982000001088420", utc_now())
+        devices.said("reader", "982000001088420", since_boot_s())
         page.get_by_text("read just now").wait_for()
         assert page.locator("[name=goat_id]").get_attribute("placeholder") == WEDGE
         assert page.locator("[name=goat_id]").input_value() == ""
-        devices.said("reader", "982000001088420", utc_now() - timedelta(seconds=31))
+        devices.said("reader", "982000001088420", since_boot_s() - 31)
         devices.reached("reader", "/dev/ttyUSB0 went away")
         page.get_by_text("read just now").wait_for(state="hidden")
         assert page.locator("[name=goat_id]").get_attribute("placeholder") == ""

@@ -10,11 +10,11 @@ from flask.testing import FlaskClient
 
 from dashboard import create_app
 from dashboard.health import backlog_check, disk_check, share_used
+from edge.clock import since_boot_s
 from edge.config import Config
 from edge.devices.report import Devices
 from edge.errors import InputRefused
 from edge.keeping.outbox import Outbox
-from edge.records import utc_now
 from edge.settings import ReaderConfig, ScaleConfig
 from edge.shelf import Serving, write_serving
 from tests.dashboard.conftest import Barn
@@ -67,7 +67,7 @@ def test_a_reader_or_scale_that_cannot_be_heard_is_a_warning(barn: Barn) -> None
     with barn.running():
         devices = Devices(config.devices_path, config.devices())
         assert checks(client)["reader"]["text"] == "listened to"
-        devices.said("reader", "982000001088420", utc_now())
+        devices.said("reader", "982000001088420", since_boot_s())
         assert checks(client)["reader"]["state"] == "ok"
         assert "last heard" in checks(client)["reader"]["text"]
         devices.reached("reader", "/dev/ttyUSB0 went away")
