@@ -19,6 +19,7 @@ from edge.app import run_station
 from edge.calibration import Calibration, read_calibration
 from edge.cli_calibrate import add_calibrating
 from edge.cli_cameras import add_cameras
+from edge.cli_keeping import add_keeping
 from edge.cli_models import add_models
 from edge.config import config_if_any, find_config, load_config
 from edge.console import complain, say, with_config
@@ -253,6 +254,7 @@ def parser() -> argparse.ArgumentParser:
     add_services(commands)
     add_models(commands)
     add_cameras(commands)
+    add_keeping(commands)
     return top
 
 

@@ -65,6 +65,10 @@ class ShelfDamaged(StationError):
     """Which model is current cannot be told."""
 
 
+class BackupRefused(StationError):
+    """A backup cannot be made or restored as it was asked for; nothing was changed."""
+
+
 class DeviceLost(StationError):
     """A device that the station cannot do without is gone: systemd restarts the station."""
 

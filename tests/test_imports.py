@@ -95,6 +95,33 @@ EDGE_MAY_IMPORT = {
     "keeping.store": {"errors", "keeping.rows", "keeping.schema", "records"},
     "keeping.dating": {"clock", "keeping.rows", "keeping.store", "records", "times"},
     "keeping.outbox": {"records", "keeping.store"},
+    "keeping.copies": {"errors", "keeping.schema"},
+    "keeping.sealed": {"errors"},
+    "keeping.backup": {
+        "config",
+        "document",
+        "errors",
+        "keeping.archive",
+        "keeping.copies",
+        "keeping.durable",
+        "keeping.locks",
+        "keeping.sealed",
+        "records",
+        "shelf",
+    },
+    "keeping.restore": {
+        "config",
+        "errors",
+        "keeping.backup",
+        "keeping.durable",
+        "keeping.sealed",
+        "keeping.store",
+    },
+    "keeping.pages": {"keeping.rows", "keeping.store", "records"},
+    "keeping.export": {"devices.weights", "document", "keeping.pages", "records"},
+    "keeping.replay": {"errors", "keeping.archive", "keeping.pages", "keeping.store", "records"},
+    "progress": set(),
+    "cli_wanted": {"devices.identity", "errors", "keeping.pages", "keeping.store"},
     "measuring.lengths": {"records"},
     "measuring.outline": {"advice", "measuring.geometry", "records"},
     "measuring.traces": {"measuring.geometry", "measuring.outline", "records"},
@@ -178,7 +205,18 @@ EDGE_MAY_IMPORT = {
     },
 }
 # These put the parts together and may know all of them.
-ASSEMBLY = {"pipeline", "eye", "app", "demo", "cli", "cli_calibrate", "cli_cameras", "cli_models"}
+ASSEMBLY = {
+    "pipeline",
+    "eye",
+    "app",
+    "demo",
+    "cli",
+    "cli_calibrate",
+    "cli_cameras",
+    "cli_keeping",
+    "cli_models",
+    "cli_replay",
+}
 
 # What loads the network or opens the cameras, which is the station's alone.
 HEAVY = {
@@ -204,8 +242,8 @@ DOORS = {
     "ai_edge_litert": {"edge/segment.py"},
     "tflite_runtime": {"edge/segment.py"},
     "PIL": {"edge/images.py", "edge/annotate.py"},
-    "sqlite3": {"edge/keeping/store.py"},
-    "sqlite_utils": {"edge/keeping/store.py", "edge/keeping/schema.py"},
+    "sqlite3": {"edge/keeping/store.py", "edge/keeping/copies.py"},
+    "sqlite_utils": {"edge/keeping/store.py", "edge/keeping/schema.py", "edge/keeping/copies.py"},
     "waitress": {"dashboard/__main__.py"},
     "picamera2": {"edge/cameras/picamera.py"},
     "serial": {"edge/devices/serial_lines.py"},

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 
 def make_folder(folder: Path) -> None:
@@ -17,15 +20,27 @@ def make_folder(folder: Path) -> None:
 
 def write_durably(path: Path, content: bytes) -> None:
     """Write beside, fsync, rename, fsync the folder. A device or pipe is written into, never replaced."""
+    with writing_durably(path) as file:
+        file.write(content)
+
+
+@contextmanager
+def writing_durably(path: Path) -> Iterator[IO[bytes]]:
+    """As `write_durably`, for what comes bit by bit; what breaks off leaves the file as it was."""
     if path.exists() and not path.is_file() and not path.is_dir():
-        path.write_bytes(content)
+        with path.open("wb") as file:
+            yield file
         return
     part = path.with_name(path.name + ".part")
-    with part.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    part.rename(path)
+    try:
+        with part.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        part.rename(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
     sync_folder(path.parent)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
-from typing import IO
+from typing import IO, Any
 
 from edge.errors import StoreError
 from edge.keeping.durable import make_folder
@@ -47,7 +47,7 @@ def lock_file(path: Path) -> IO[str]:
         ) from error
 
 
-def is_taken(file: IO[str]) -> bool:
+def is_taken(file: IO[Any]) -> bool:
     """Take the lock of an open file. One who only looks (`is_held`) has it for an instant: one refusal says little."""
     for _ in range(ATTEMPTS):
         try:
