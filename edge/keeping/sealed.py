@@ -146,7 +146,7 @@ def require_plain(path: Path, file: IO[bytes], offset: int, before: str) -> None
         raise refused(path, f"it is damaged or cut off after {before}" if before else "")
     if header[156:157] not in (b"0", b"\0"):
         name = header[:100].rstrip(b"\0").decode("ascii", "replace")
-        raise refused(path, f"{name!r} in it is no plain file")
+        raise refused(path, f"{name!r} in it is no plain file" if before else "")
 
 
 def compare(path: Path, own: IO[bytes], listed: IO[bytes]) -> None:
