@@ -18,8 +18,8 @@ from edge.console import say, with_config, with_json
 from edge.errors import StoreError
 from edge.keeping.backup import Backup, Manifest, make_backup, size_words
 from edge.keeping.durable import writing_durably
-from edge.keeping.export import measurements_csv, measurements_json, weights_csv, weights_json
-from edge.keeping.pages import History, histories, weights_of_nobody
+from edge.keeping.export import measurements_csv, measurements_json, weighed, weights_csv, weights_json
+from edge.keeping.pages import History, histories
 from edge.keeping.restore import Restored, check_backup, restore
 from edge.keeping.store import Store
 from edge.progress import progress
@@ -119,14 +119,13 @@ def export_command(options: argparse.Namespace) -> int:
         lines = exported(options, unit, histories(store, wanted))
         with output(options.out) as file:
             file.writelines(line.encode() for line in lines)
-        if options.what == "weights":
-            tell_nameless(weights_of_nobody(store, wanted))
     return 0
 
 
 def exported(options: argparse.Namespace, unit: str, found: Iterable[History]) -> Iterator[str]:
     if options.what == "weights":
-        return weights_csv(found, unit) if options.format == "csv" else weights_json(found, unit)
+        named = weighed(found, tell_nameless)
+        return weights_csv(named, unit) if options.format == "csv" else weights_json(named, unit)
     return measurements_csv(found) if options.format == "csv" else measurements_json(found)
 
 

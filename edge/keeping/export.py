@@ -11,13 +11,13 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC
 from typing import Any
 
 from edge.devices.weights import KG
 from edge.document import capture_document, revision_document
-from edge.keeping.pages import History
+from edge.keeping.pages import History, local_time
 from edge.records import ALL_TRAITS, TRAITS, Capture, Measurement
 
 ELECTRONIC = re.compile(r"(\d{3})(\d{12})", re.ASCII)
@@ -34,10 +34,8 @@ def measurements_csv(histories: Iterable[History]) -> Iterator[str]:
 
 
 def weights_csv(histories: Iterable[History], unit: str) -> Iterator[str]:
-    """What weigh heads write and herd software imports. A weight of nobody knows whom is left out."""
-    return csv_lines(
-        WEIGH_HEAD, (weight_row(one.capture, unit) for one in histories if is_weighed(one.capture))
-    )
+    """What weigh heads write and herd software imports, of captures with a weight and a goat."""
+    return csv_lines(WEIGH_HEAD, (weight_row(one.capture, unit) for one in histories))
 
 
 def measurements_json(histories: Iterable[History]) -> Iterator[str]:
@@ -48,10 +46,19 @@ def measurements_json(histories: Iterable[History]) -> Iterator[str]:
 def weights_json(histories: Iterable[History], unit: str) -> Iterator[str]:
     """As the CSV, and which capture it was."""
     return json_lines(
-        {**weight_row(one.capture, unit), "unit": unit, "capture_id": one.capture.id}
-        for one in histories
-        if is_weighed(one.capture)
+        {**weight_row(one.capture, unit), "unit": unit, "capture_id": one.capture.id} for one in histories
     )
+
+
+def weighed(histories: Iterable[History], tell: Callable[[int], None]) -> Iterator[History]:
+    """Those with a weight and a goat; `tell` is told at the end how many weights are of nobody knows whom."""
+    nameless = 0
+    for one in histories:
+        if one.capture.weight is not None and one.capture.goat_id is None:
+            nameless += 1
+        elif one.capture.weight is not None:
+            yield one
+    tell(nameless)
 
 
 # Rows.
@@ -65,7 +72,8 @@ def measurement_columns() -> list[str]:
         *traits,
         "remarks",
         "capture_id",
-        "requested_at_utc",
+        "taken_at_utc",
+        "time_state",
         "revision",
         "model",
         "calibration",
@@ -75,15 +83,16 @@ def measurement_columns() -> list[str]:
 
 def measurement_row(capture: Capture) -> Row:
     row = {
-        "date": f"{local(capture):%Y-%m-%d}",
-        "time": f"{local(capture):%H:%M:%S}",
+        "date": f"{local_time(capture):%Y-%m-%d}",
+        "time": f"{local_time(capture):%H:%M:%S}",
         "goat_id": written_id(capture.goat_id),
         "weight_kg": f"{capture.weight.kg:.2f}" if capture.weight else "",
         "weight_source": capture.weight.source if capture.weight else "",
         "status": str(capture.status),
         "remarks": "; ".join(remarks(capture)),
         "capture_id": capture.id,
-        "requested_at_utc": f"{capture.trigger.requested_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        "taken_at_utc": f"{capture.taken_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        "time_state": capture.time_state,
     }
     revision = capture.revision
     if revision is None:
@@ -124,13 +133,9 @@ def weight_row(capture: Capture, unit: str) -> Row:
     return {
         "EID": written if is_electronic else "",
         "VID": "" if is_electronic else written,
-        "Date": f"{local(capture):%Y-%m-%d}",
+        "Date": f"{local_time(capture):%Y-%m-%d}",
         "Weight": f"{capture.weight.kg / KG[unit]:.1f}",
     }
-
-
-def is_weighed(capture: Capture) -> bool:
-    return capture.weight is not None and capture.goat_id is not None
 
 
 def history_document(one: History) -> dict[str, Any]:
@@ -145,10 +150,6 @@ def written_id(goat_id: str | None) -> str:
     """A goat's id as on its tag, country and number apart."""
     electronic = ELECTRONIC.fullmatch(goat_id or "")
     return " ".join(electronic.groups()) if electronic else goat_id or ""
-
-
-def local(capture: Capture) -> datetime:
-    return capture.trigger.requested_at.astimezone()
 
 
 # Lines.

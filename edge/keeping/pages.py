@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from itertools import groupby
 from typing import Any
 
@@ -15,25 +15,15 @@ from edge.records import Capture, Revision, StoredImage
 
 PAGE_CAPTURES = 500
 
-WANTED = """
-    (:goat_id IS NULL OR goat_id = :goat_id)
-    AND (:since IS NULL OR requested_at >= :since)
-    AND (:until IS NULL OR requested_at < :until)
-"""
-
-PAGE = f"""
+# Days are a matter of each capture's own time zone: here a day more on both sides, exactly in `Wanted.has`.
+PAGE = """
 SELECT * FROM captures
 WHERE id > :after
-  AND {WANTED}
+  AND (:goat_id IS NULL OR goat_id = :goat_id)
+  AND (:since IS NULL OR COALESCE(taken_at, requested_at) >= :since)
+  AND (:until IS NULL OR COALESCE(taken_at, requested_at) < :until)
 ORDER BY id
 LIMIT :limit
-"""
-
-WEIGHTS_OF_NOBODY = f"""
-SELECT COUNT(*) AS number FROM captures
-WHERE weight_kg IS NOT NULL
-  AND goat_id IS NULL
-  AND {WANTED}
 """
 
 REVISIONS = """
@@ -57,15 +47,19 @@ ORDER BY capture_id, revision
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which captures: of one goat, and of which days, both included; the days are those of this machine's clock."""
+    """Which captures: of one goat, and of which days, both included, as the station's clock showed them."""
 
     goat_id: str | None = None
     since: date | None = None
     until: date | None = None
 
+    def has(self, capture: Capture) -> bool:
+        """Whether a capture was taken on one of the days."""
+        day = local_time(capture).date()
+        return (self.since is None or day >= self.since) and (self.until is None or day <= self.until)
+
     def as_parameters(self) -> dict[str, str | None]:
-        after_last = self.until + timedelta(days=1) if self.until else None
-        return {"goat_id": self.goat_id, "since": midnight(self.since), "until": midnight(after_last)}
+        return {"goat_id": self.goat_id, "since": midnight(self.since, -1), "until": midnight(self.until, 2)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +83,10 @@ def histories(store: Store, wanted: Wanted) -> Iterator[History]:
         measurements = by_capture(store.all(MEASUREMENTS, ids))
         for row in rows:
             key = row["id"]
-            yield history_of(row, images.get(key, []), revisions.get(key, []), measurements.get(key, []))
+            one = history_of(row, images.get(key, []), revisions.get(key, []), measurements.get(key, []))
+            if wanted.has(one.capture):
+                yield one
         after = rows[-1]["id"]
-
-
-def weights_of_nobody(store: Store, wanted: Wanted) -> int:
-    """How many weights there are of which nobody knows whose they are."""
-    return store.number(WEIGHTS_OF_NOBODY, wanted.as_parameters())
 
 
 def by_capture(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
@@ -122,6 +113,16 @@ def newest_images(rows: list[dict[str, Any]]) -> tuple[StoredImage, ...]:
     return tuple(sorted(newest.values(), key=image_order))
 
 
-def midnight(day: date | None) -> str | None:
-    """When a day begins here, as the database writes times."""
-    return datetime.combine(day, time.min).astimezone(UTC).isoformat() if day else None
+def local_time(capture: Capture) -> datetime:
+    """When it was taken, as the station's clock showed it; by this machine's time zone where its own is not known."""
+    clock = capture.trigger.clock
+    zone = timezone(timedelta(minutes=clock.utc_offset_min)) if clock else None
+    return capture.taken_at.astimezone(zone)
+
+
+def midnight(day: date | None, days_later: int) -> str | None:
+    """When a day begins in UTC, as the database writes times."""
+    if day is None:
+        return None
+    days = min(max(day.toordinal() + days_later, 1), date.max.toordinal())
+    return datetime.combine(date.fromordinal(days), time.min, UTC).isoformat()
