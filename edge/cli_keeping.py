@@ -24,9 +24,6 @@ from edge.keeping.restore import Restored, check_backup, restore
 from edge.keeping.store import Store
 from edge.progress import progress
 
-GAPS_SHOWN = 10
-
-
 # Backup and restore.
 
 
@@ -44,7 +41,8 @@ def backup_command(options: argparse.Namespace) -> int:
                 "size_bytes": made.size_bytes,
                 "verified": True,
                 **manifest_document(made.manifest),
-                "gaps": [asdict(gap) for gap in made.gaps],
+                "gaps": made.gaps,
+                "first_gaps": [asdict(gap) for gap in made.first_gaps],
             }
         )
     else:
@@ -54,13 +52,11 @@ def backup_command(options: argparse.Namespace) -> int:
 
 
 def tell_gaps(made: Backup) -> None:
-    for gap in made.gaps[:GAPS_SHOWN]:
+    for gap in made.first_gaps:
         print(f"goatdev: {gap.path} is {gap.why} on this station", file=sys.stderr)
-    if len(made.gaps) > GAPS_SHOWN:
-        print(
-            f"goatdev: and {len(made.gaps) - GAPS_SHOWN} more; gaps.txt in the backup names all",
-            file=sys.stderr,
-        )
+    more = sum(made.gaps.values()) - len(made.first_gaps)
+    if more:
+        print(f"goatdev: and {more} more; gaps.txt in the backup names all", file=sys.stderr)
 
 
 def restore_command(options: argparse.Namespace) -> int:
@@ -116,7 +112,8 @@ def export_command(options: argparse.Namespace) -> int:
     with Store(config.database_path) as store:
         wanted = wanted_captures(options, store)
         unit = options.unit or config.scale.typed_unit
-        lines = exported(options, unit, histories(store, wanted))
+        found = histories(store, wanted, with_images=options.format == "json")
+        lines = exported(options, unit, found)
         with output(options.out) as file:
             file.writelines(line.encode() for line in lines)
     return 0

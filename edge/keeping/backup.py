@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, TemporaryFile
 from typing import IO, Any
 
 from edge.config import Config
@@ -41,8 +41,11 @@ CONFIGURATION, CALIBRATION = "settings/goatdev.toml", "settings/calibration.json
 IMAGES = "images"
 MISSING, DAMAGED = "missing", "damaged"
 LARGEST_MANIFEST = 1 << 20
+FIRST_GAPS = 10
 # What a file costs in the tar besides itself: its header, the end of its last block, its hash.
 BESIDES_BYTES = 1500
+# What it takes to name a picture that is missing.
+GAP_BYTES = 200
 
 Progress = Callable[[int], None]
 
@@ -81,12 +84,32 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """A backup that was read back and found whole."""
+    """A backup that was read back and found whole.
+
+    gaps        why -> how many pictures are not as the database says; gaps.txt in the file names all
+    first_gaps  some of them
+    """
 
     path: Path
     size_bytes: int
     manifest: Manifest
-    gaps: tuple[Gap, ...]
+    gaps: dict[str, int]
+    first_gaps: tuple[Gap, ...]
+
+
+class Gaps:
+    """Written down as they are found: a station that has pruned for years has a million."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.file = file
+        self.counts: dict[str, int] = {}
+        self.first: list[Gap] = []
+
+    def add(self, gap: Gap) -> None:
+        self.file.write(f"{gap.why}\t{gap.path}\n".encode())
+        self.counts[gap.why] = self.counts.get(gap.why, 0) + 1
+        if len(self.first) < FIRST_GAPS:
+            self.first.append(gap)
 
 
 def make_backup(
@@ -118,7 +141,7 @@ def make_backup(
             require_new(target)
             part.rename(target)
         sync_folder(target.parent)
-        return Backup(target, target.stat().st_size, manifest, tuple(gaps))
+        return Backup(target, target.stat().st_size, manifest, gaps.counts, tuple(gaps.first))
     except OSError as error:
         raise disk_refusal(target, error) from error
 
@@ -167,7 +190,8 @@ def require_room(folder: Path, needed_bytes: int) -> None:
 
 
 def room_for(manifest: Manifest, scratch: Path, settings: Mapping[str, Path]) -> int:
-    besides = (manifest.pictures + len(settings) + 10) * BESIDES_BYTES
+    gaps = manifest.rows.get("images", 0) * GAP_BYTES
+    besides = (manifest.pictures + len(settings) + 10) * BESIDES_BYTES + gaps
     kept = sum(path.stat().st_size for path in settings.values())
     return scratch_bytes(scratch) + manifest.pictures_bytes + kept + besides
 
@@ -223,17 +247,21 @@ def write(
     settings: Mapping[str, Path],
     images: Path,
     tell: Progress,
-) -> list[Gap]:
+) -> Gaps:
     """All members in their order; the gaps are known when the pictures are through."""
-    with sealing(file, scratch) as tar:
+    with sealing(file, scratch) as tar, TemporaryFile(dir=scratch) as missing:
         tar.add(MANIFEST, manifest.as_bytes())
         with (scratch / DATABASE).open("rb") as database:
             tar.add_file(DATABASE, database, scratch_bytes(scratch))
         tell(scratch_bytes(scratch))
         for name, path in settings.items():
             tar.add(name, path.read_bytes())
-        gaps = list(write_pictures(tar, images, scratch / DATABASE, manifest.originals, tell))
-        tar.add(GAPS, "".join(f"{gap.why}\t{gap.path}\n" for gap in gaps).encode())
+        gaps = Gaps(missing)
+        for gap in write_pictures(tar, images, scratch / DATABASE, manifest.originals, tell):
+            gaps.add(gap)
+        size_bytes = missing.tell()
+        missing.seek(0)
+        tar.add_file(GAPS, missing, size_bytes)
     return gaps
 
 

@@ -70,7 +70,7 @@ class History:
     revisions: Mapping[int, Revision]
 
 
-def histories(store: Store, wanted: Wanted) -> Iterator[History]:
+def histories(store: Store, wanted: Wanted, with_images: bool = True) -> Iterator[History]:
     """The captures that are wanted, oldest first. Those that come while it runs may be among them."""
     after = ""
     while True:
@@ -78,7 +78,7 @@ def histories(store: Store, wanted: Wanted) -> Iterator[History]:
         if not rows:
             return
         ids = {"ids": json.dumps([row["id"] for row in rows])}
-        images = by_capture(store.all(IMAGES, ids))
+        images = by_capture(store.all(IMAGES, ids) if with_images else [])
         revisions = by_capture(store.all(REVISIONS, ids))
         measurements = by_capture(store.all(MEASUREMENTS, ids))
         for row in rows:

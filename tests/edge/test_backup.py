@@ -183,7 +183,7 @@ def test_a_folder_as_target_gets_a_file_named_by_station_and_time(made: Made, tm
     (file,) = tmp_path.iterdir()
     assert file.name.startswith("goatdev-barn1-20")
     document = json.loads(out)
-    assert (code, document["file"], document["gaps"], document["verified"]) == (0, str(file), [], True)
+    assert (code, document["file"], document["gaps"], document["verified"]) == (0, str(file), {}, True)
     assert document["size_bytes"] == file.stat().st_size
 
 
@@ -207,7 +207,8 @@ def test_lost_and_damaged_pictures_are_named_and_all_others_kept(made: Made, tmp
     code, out, err = run(
         capsys, "backup", "--config", station / "goatdev.toml", "--out", tmp_path / "b.tar", "--json"
     )
-    gaps = {gap["path"].split("/")[-1]: gap["why"] for gap in json.loads(out)["gaps"]}
+    gaps = {gap["path"].split("/")[-1]: gap["why"] for gap in json.loads(out)["first_gaps"]}
+    assert json.loads(out)["gaps"] == {"missing": 1, "damaged": 1}
     assert (code, gaps) == (0, {lost.name: "missing", damaged.name: "damaged"})
     assert f"{lost.name} is missing" in err
     assert run(capsys, "restore", tmp_path / "b.tar", "--into", tmp_path / "new")[0] == 0
