@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory, TemporaryFile
+from tempfile import TemporaryFile
 from typing import IO, Any
 
 from edge.config import Config
@@ -123,11 +123,7 @@ def make_backup(
     """
     target = target_of(out, config.station.id)
     try:
-        with (
-            part_of(target) as (part, file),
-            TemporaryDirectory(prefix=f"{target.name}.", dir=target.parent) as folder,
-        ):
-            scratch = Path(folder)
+        with part_of(target) as (part, file), scratch_of(part) as scratch:
             require_room(target.parent, 2 * size_of_database(config.database_path))
             copy_database(config.database_path, scratch / DATABASE)
             manifest = manifest_of(config, scratch / DATABASE, originals)
@@ -178,6 +174,18 @@ def part_of(target: Path) -> Iterator[tuple[Path, IO[bytes]]]:
             yield part, file
         finally:
             part.unlink(missing_ok=True)
+
+
+@contextmanager
+def scratch_of(part: Path) -> Iterator[Path]:
+    """A folder beside, for the copy of the database, while the file is written."""
+    scratch = part.with_name(f"{part.name}.scratch")
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir()
+    try:
+        yield scratch
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def require_room(folder: Path, needed_bytes: int) -> None:

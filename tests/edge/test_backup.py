@@ -22,8 +22,9 @@ from edge.app import open_station
 from edge.cli import main
 from edge.config import Config, load_config
 from edge.document import capture_document
+from edge.errors import BackupRefused
 from edge.keeping.archive import Archive
-from edge.keeping.backup import part_of
+from edge.keeping.backup import part_of, require_room
 from edge.keeping.outbox import Outbox
 from edge.keeping.schema import migrations
 from edge.keeping.store import Store
@@ -238,6 +239,8 @@ def test_a_backup_that_died_in_the_middle_is_taken_over_and_one_that_lives_is_no
         assert code == 1
         assert "another backup is writing" in err
     (tmp_path / "b.tar.part").write_bytes(b"half" * 1000)
+    (tmp_path / "b.tar.part.scratch").mkdir()
+    (tmp_path / "b.tar.part.scratch" / "station.db").write_bytes(b"half")
     assert run(capsys, *arguments)[0] == 0
     assert run(capsys, "restore", tmp_path / "b.tar", "--check")[0] == 0
     assert list(tmp_path.iterdir()) == [tmp_path / "b.tar"]
@@ -249,6 +252,12 @@ def test_a_station_without_a_database_has_no_backup(config_path: Path, tmp_path,
     assert "there is no database" in err
     assert not (tmp_path / "b.tar").exists()
     assert not (tmp_path / "data").exists()
+
+
+def test_a_disk_without_enough_room_is_refused_with_how_much_is_needed(tmp_path) -> None:
+    free = shutil.disk_usage(tmp_path).free
+    with pytest.raises(BackupRefused, match=r"not enough room: [0-9.]+ GB needed, [0-9.]+ [MG]B free"):
+        require_room(tmp_path, free + 10**9)
 
 
 # What is refused at a restore. Whatever it is, nothing appears.
