@@ -17,10 +17,12 @@ from typing import Any
 from edge import __version__
 from edge.app import run_station
 from edge.calibration import Calibration, read_calibration
+from edge.cli_backup import add_backup
 from edge.cli_calibrate import add_calibrating
 from edge.cli_cameras import add_cameras
-from edge.cli_keeping import add_keeping
+from edge.cli_export import add_export
 from edge.cli_models import add_models
+from edge.cli_replay import add_replay
 from edge.config import config_if_any, find_config, load_config
 from edge.console import complain, say, with_config
 from edge.demo import DemoOptions, run_demo, run_once
@@ -254,7 +256,9 @@ def parser() -> argparse.ArgumentParser:
     add_services(commands)
     add_models(commands)
     add_cameras(commands)
-    add_keeping(commands)
+    add_backup(commands)
+    add_export(commands)
+    add_replay(commands)
     return top
 
 

@@ -21,7 +21,10 @@ from edge.config import Config
 from edge.document import software
 from edge.errors import BackupRefused
 from edge.keeping.archive import is_whole
-from edge.keeping.copies import (
+from edge.keeping.durable import sync_folder
+from edge.keeping.locks import is_taken
+from edge.keeping.sealed import NAME, HashedSource, SealedWriter, read_sealed, refused, sealing
+from edge.keeping.snapshot import (
     copy_database,
     damage_of,
     migrations_of,
@@ -29,9 +32,6 @@ from edge.keeping.copies import (
     rows_by_table,
     unknown_migrations,
 )
-from edge.keeping.durable import sync_folder
-from edge.keeping.locks import is_taken
-from edge.keeping.sealed import NAME, HashedSource, SealedWriter, read_sealed, refused, sealing
 from edge.records import utc_now
 from edge.shelf import Shelf
 

@@ -1,27 +1,17 @@
-"""`goatdev backup`, `restore`, `export`, `replay`: what is done with all that a station has kept."""
+"""`goatdev backup` and `goatdev restore`: a station in one file, and a station out of it."""
 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from edge.cli_replay import add_replay
-from edge.cli_wanted import add_wanted, wanted_captures
 from edge.config import find_config, load_config
 from edge.console import say, with_config, with_json
-from edge.errors import StoreError
 from edge.keeping.backup import Backup, Manifest, make_backup, size_words
-from edge.keeping.durable import writing_durably
-from edge.keeping.export import measurements_csv, measurements_json, weighed, weights_csv, weights_json
-from edge.keeping.pages import History, histories
 from edge.keeping.restore import Restored, check_backup, restore
-from edge.keeping.store import Store
 from edge.progress import progress
 
 # Backup and restore.
@@ -103,56 +93,10 @@ def contents(manifest: Manifest) -> str:
     )
 
 
-# Export.
-
-
-def export_command(options: argparse.Namespace) -> int:
-    """Write captures as other programs read them."""
-    config = load_config(find_config(options.config))
-    with Store(config.database_path) as store:
-        wanted = wanted_captures(options, store)
-        unit = options.unit or config.scale.typed_unit
-        found = histories(store, wanted, with_images=options.format == "json")
-        lines = exported(options, unit, found)
-        with output(options.out) as file:
-            file.writelines(line.encode() for line in lines)
-    return 0
-
-
-def exported(options: argparse.Namespace, unit: str, found: Iterable[History]) -> Iterator[str]:
-    if options.what == "weights":
-        named = weighed(found, tell_nameless)
-        return weights_csv(named, unit) if options.format == "csv" else weights_json(named, unit)
-    return measurements_csv(found) if options.format == "csv" else measurements_json(found)
-
-
-def tell_nameless(number: int) -> None:
-    if number:
-        print(f"goatdev: {number} weights are left out: nobody knows whose they are", file=sys.stderr)
-
-
-@contextmanager
-def output(out: str) -> Iterator[IO[bytes]]:
-    """The file, which is there when all of it is; or stdout. Whoever stops reading that ends it quietly."""
-    if out == "-":
-        try:
-            yield sys.stdout.buffer
-            sys.stdout.buffer.flush()
-        except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise
-        return
-    try:
-        with writing_durably(Path(out)) as file:
-            yield file
-    except OSError as error:
-        raise StoreError(f"{out}: {error.strerror}", "name another file with --out") from error
-
-
 # What can be typed.
 
 
-def add_keeping(commands: Any) -> None:
+def add_backup(commands: Any) -> None:
     backup = with_json(with_config(commands.add_parser("backup", help="the whole station in one file")))
     backup.add_argument("--out", metavar="FILE", required=True, help="a new file, or a folder for it")
     backup.add_argument(
@@ -168,12 +112,3 @@ def add_keeping(commands: Any) -> None:
     where.add_argument("--into", metavar="FOLDER", help="a new or empty folder")
     where.add_argument("--check", action="store_true", help="only prove that the backup is whole")
     restoring.set_defaults(command=restore_command)
-
-    export = add_wanted(with_config(commands.add_parser("export", help="captures for other programs")))
-    export.add_argument("--format", choices=("csv", "json"), default="csv")
-    export.add_argument("--what", choices=("measurements", "weights"), default="measurements")
-    export.add_argument("--unit", choices=("lb", "kg"), help="of weights (default: what the scale is set to)")
-    export.add_argument("--out", metavar="FILE", default="-", help="where to (default: -, which is stdout)")
-    export.set_defaults(command=export_command)
-
-    add_replay(commands)

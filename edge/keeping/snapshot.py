@@ -1,4 +1,4 @@
-"""Copies of station.db: made while others write to it, and looked at where they lie, never changed."""
+"""A snapshot of station.db: made while others write to it, and looked at where it lies, never changed."""
 
 from __future__ import annotations
 
@@ -52,7 +52,8 @@ def migrations_of(database: Path) -> tuple[str, ...]:
 
 def unknown_migrations(database: Path) -> list[str]:
     """What a newer version did to a database, and this one knows nothing of."""
-    known = {one.name for one in migrations.pending(Database(memory=True))}
+    with closing(Database(memory=True)) as empty:
+        known = {one.name for one in migrations.pending(empty)}
     return [name for name in migrations_of(database) if name not in known]
 
 
