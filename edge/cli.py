@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except StationError as error:
         complain(error)
         return error.exit_code
-    except BrokenPipeError:
+    except (BrokenPipeError, KeyboardInterrupt):
         return 1
 
 

@@ -58,10 +58,14 @@ def unknown_migrations(database: Path) -> list[str]:
 
 
 def pictures_named(database: Path, with_originals: bool = True) -> Iterator[str]:
-    """The path of every picture that a database names, below the image folder, in order."""
+    """The path of every picture that a database names and does not say is pruned, below the image folder, in order."""
     kinds = ("raw", "annotated") if with_originals else ("annotated", "annotated")
     with reading(database) as db:
-        rows = db.execute("SELECT DISTINCT path FROM images WHERE kind IN (?, ?) ORDER BY path", kinds)
+        columns = {row[1] for row in db.execute("PRAGMA table_info(images)")}
+        kept = "pruned_at IS NULL" if "pruned_at" in columns else "TRUE"  # an older database knows no pruning
+        rows = db.execute(
+            f"SELECT DISTINCT path FROM images WHERE kind IN (?, ?) AND {kept} ORDER BY path", kinds
+        )
         for (path,) in rows:
             yield path
 

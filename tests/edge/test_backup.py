@@ -218,6 +218,21 @@ def test_lost_and_damaged_pictures_are_named_and_all_others_kept(made: Made, tmp
     assert kept[damaged.name] == b"no longer a picture"
 
 
+def test_pictures_that_were_pruned_are_no_gaps(made: Made, tmp_path, capsys) -> None:
+    station = tmp_path / "station"
+    shutil.copytree(made.config.folder, station)
+    with sqlite3.connect(station / "data" / "station.db") as db:
+        if "pruned_at" not in {row[1] for row in db.execute("PRAGMA table_info(images)")}:
+            db.execute("ALTER TABLE images ADD COLUMN pruned_at TEXT")
+        db.execute("UPDATE images SET pruned_at = '2026-11-21T00:00:00+00:00' WHERE kind = 'raw'")
+    db.close()
+    for picture in (station / "data" / "images").rglob("*_raw.*.jpg"):
+        picture.unlink()
+    arguments = ("--config", station / "goatdev.toml", "--out", tmp_path / "b.tar", "--json")
+    code, out, err = run(capsys, "backup", *arguments)
+    assert (code, err, json.loads(out)["gaps"]) == (0, "", {})
+
+
 def test_nothing_that_is_there_is_replaced_by_a_backup(made: Made, tmp_path, capsys) -> None:
     taken = tmp_path / "notes.txt"
     taken.write_text("mine")
