@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import logging
+import os
 import random
+from dataclasses import replace
 from threading import Event
 
 from cloud_sync.deliver import Cloud, deliver
 from cloud_sync.folder import FolderCloud
 from edge.config import Config
+from edge.document import software
 from edge.errors import ConfigError, DeliveryDelayed, DeliveryRefused
 from edge.keeping.archive import Archive
 from edge.keeping.locks import held, held_in_turn
 from edge.keeping.outbox import LONGEST_WAIT_S, Outbox
 from edge.keeping.store import Store
+from edge.records import utc_now
+from edge.word import SyncWord, Teller, memory_bytes
 
 log = logging.getLogger("goatdev.sync")
 
@@ -22,17 +27,21 @@ class Link:
     """Whether the cloud answers. Says once that it is lost and once that it is back."""
 
     def __init__(self) -> None:
-        self.up = True
+        self.why = ""
+
+    @property
+    def up(self) -> bool:
+        return not self.why
 
     def lost(self, why: str) -> None:
         if self.up:
             log.warning("the cloud is lost: %s", why)
-        self.up = False
+        self.why = why
 
     def back(self) -> None:
         if not self.up:
             log.info("the cloud is back")
-        self.up = True
+        self.why = ""
 
 
 def run_sync(config: Config, stop: Event) -> int:
@@ -40,9 +49,12 @@ def run_sync(config: Config, stop: Event) -> int:
     cloud = open_cloud(config)
     with held_in_turn(config.sync_lock, stop, lambda: tell_of_the_other(config)), open_store(config) as store:
         log.info("delivering to %s", cloud.name)
-        link = Link()
+        link, teller = Link(), Teller(config.sync_word_path)
+        first = SyncWord(os.getpid(), utc_now().isoformat(timespec="seconds"), software(), cloud.name)
         while not stop.is_set():
-            if not deliver_due(Outbox(store), open_archive(config), cloud, link, stop):
+            delivered = deliver_due(Outbox(store), open_archive(config), cloud, link, stop)
+            teller.tell(replace(first, lost=link.why, memory_bytes=memory_bytes()))
+            if not delivered:
                 stop.wait(config.sync.poll_s)
     return 0
 

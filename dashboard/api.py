@@ -1,24 +1,22 @@
-"""The HTTP API under /api/v1, and the two addresses that machines watch: /health and /metrics."""
+"""The HTTP API under /api/v1."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from flask import Blueprint, Response, request, url_for
+from flask import Blueprint, request, url_for
 
-from dashboard.context import config, station_is_alive, store
-from dashboard.health import Check, all_checks, share_used, worst
+from dashboard.context import config, store
+from dashboard.health import checks, http_status
 from dashboard.inputs import before_of, label_sent, limit_of, trigger_sent
 from dashboard.queries import ask_again, capture_or_404, captures_page, goat_or_404, label, result_document
 from edge.devices.identity import checked_goat_id
 from edge.document import measurements_document, weight_kg
-from edge.keeping.outbox import Outbox
-from edge.records import Capture, Status
+from edge.health.check import worst
+from edge.records import Capture
 
 api = Blueprint("api", __name__, url_prefix="/api/v1")
-watch = Blueprint("watch", __name__)
 
 Answer = tuple[dict[str, Any], int]
 
@@ -107,40 +105,5 @@ def measured(capture: Capture) -> dict[str, Any]:
 @api.get("/health")
 def health() -> Answer:
     """Every check with its state and what to do; 503 when one of them fails."""
-    checks = all_checks()
-    return {"status": worst(checks), "checks": [asdict(check) for check in checks]}, http_status(checks)
-
-
-@watch.get("/health")
-def short_health() -> Answer:
-    """The same truth for a load balancer or a watchdog."""
-    checks = all_checks()
-    failing = [check.name for check in checks if check.state == "fail"]
-    return {"status": worst(checks), "failing": failing}, http_status(checks)
-
-
-def http_status(checks: list[Check]) -> int:
-    return 503 if worst(checks) == "fail" else 200
-
-
-@watch.get("/metrics")
-def metrics() -> Response:
-    """The numbers that Prometheus collects."""
-    statuses = {status.value: 0 for status in Status} | store().counts()
-    states = {"due": 0, "delivered": 0, "parked": 0} | Outbox(store()).backlog()
-    lines = [
-        *family("goatdev_captures", "Captures by status.", "status", statuses),
-        *family("goatdev_outbox", "Documents owed to the cloud by state.", "state", states),
-        *family("goatdev_station_alive", "1 while the station process runs.", "", {"": station_is_alive()}),
-        *family("goatdev_disk_used_ratio", "How full the disk is.", "", {"": share_used(config().data_dir)}),
-    ]
-    return Response("\n".join(lines) + "\n", content_type="text/plain; version=0.0.4; charset=utf-8")
-
-
-def family(name: str, about: str, label: str, values: Mapping[str, float]) -> Iterator[str]:
-    """One metric in Prometheus' text form."""
-    yield f"# HELP {name} {about}"
-    yield f"# TYPE {name} gauge"
-    for key, value in values.items():
-        labels = f'{{{label}="{key}"}}' if label else ""
-        yield f"{name}{labels} {round(float(value), 4):g}"
+    found = checks()
+    return {"status": worst(found), "checks": [asdict(check) for check in found]}, http_status(found)

@@ -9,13 +9,15 @@ from flask import Flask, Response, jsonify, make_response, render_template, requ
 from werkzeug.exceptions import HTTPException
 
 from dashboard import context, guard, queries, words
-from dashboard.api import api, watch
+from dashboard.api import api
 from dashboard.errors import Refusal
+from dashboard.health import watch
 from dashboard.images import images
 from dashboard.live import live
 from dashboard.pages import pages
 from edge.config import Config
 from edge.errors import InputRefused, StoreError
+from edge.health.check import local_time
 from edge.keeping.outbox import Outbox
 from edge.records import Capture
 
@@ -50,7 +52,7 @@ def create_app(config: Config) -> Flask:
     app.template_filter("percent")(words.percent)
     app.template_filter("weight")(words.weight)
     app.template_filter("divided")(words.divided)
-    app.template_filter("local")(words.local_time)
+    app.template_filter("local")(local_time)
     app.template_filter("moment")(datetime.fromisoformat)
     return app
 

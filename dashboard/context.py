@@ -5,7 +5,8 @@ from __future__ import annotations
 from flask import current_app, g
 
 from edge.config import Config
-from edge.devices.report import Device, read_devices
+from edge.devices.report import Device
+from edge.health import station
 from edge.keeping.archive import Archive
 from edge.keeping.locks import is_held
 from edge.keeping.store import Store
@@ -41,10 +42,7 @@ def station_is_alive() -> bool:
 
 def devices() -> dict[str, Device]:
     """How the tag reader and the scale that the station has are doing; empty while it does not run."""
-    if not station_is_alive():
-        return {}
-    told = read_devices(config().devices_path)
-    return {name: told.get(name, Device(name)) for name in config().devices()}
+    return station.devices(config(), station_is_alive())
 
 
 def tag_read() -> str:

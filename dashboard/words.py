@@ -9,6 +9,7 @@ from datetime import datetime
 
 from edge.devices.weights import KG
 from edge.document import weight_kg
+from edge.health.check import FAIL, OK, WARN
 from edge.records import (
     ALL_TRAITS,
     TRAITS,
@@ -45,6 +46,43 @@ CLOCK_WORDS = {
     "unsynchronised": "not set at the press",
 }
 NOT_MEASURED = "—"
+# check -> language -> title; what a check is of, a view or a device, is named with it.
+CHECK_TITLES = {
+    "station": {"en": "Station", "es": "Estación"},
+    "model": {"en": "Model", "es": "Modelo"},
+    "camera": {"en": "Camera", "es": "Cámara"},
+    "broker": {"en": "MQTT broker", "es": "Servidor MQTT"},
+    "reader": {"en": "Tag reader", "es": "Lector de aretes"},
+    "scale": {"en": "Scale", "es": "Báscula"},
+    "sync": {"en": "Sync", "es": "Sincronización"},
+    "calibration": {"en": "Calibration", "es": "Calibración"},
+    "database": {"en": "Database", "es": "Base de datos"},
+    "backlog": {"en": "Waiting for the cloud", "es": "En espera de la nube"},
+    "last_capture": {"en": "Last capture", "es": "Última captura"},
+    "disk": {"en": "Disk", "es": "Disco"},
+    "power": {"en": "Power supply", "es": "Alimentación"},
+    "temperature": {"en": "Temperature", "es": "Temperatura"},
+    "clock": {"en": "Clock", "es": "Reloj"},
+}
+VIEW_TITLES = {
+    "side": {"en": "side", "es": "lateral"},
+    "top": {"en": "top", "es": "superior"},
+    "front": {"en": "front", "es": "frontal"},
+}
+# state -> the tone of its colour, and what it is called
+STATE_TONES = {OK: "good", WARN: "look", FAIL: "again"}
+STATE_TITLES = {
+    OK: {"en": "Well", "es": "Bien"},
+    WARN: {"en": "Look after it", "es": "Revisar"},
+    FAIL: {"en": "Broken", "es": "Falla"},
+}
+HEALTH_WORDS = {
+    "title": {"en": "Health", "es": "Salud"},
+    "what to do": {"en": "What to do:", "es": "Qué hacer:"},
+    OK: {"en": "All is well", "es": "Todo está bien"},
+    WARN: {"en": "It measures; something wants to be looked after", "es": "Mide; hay algo que revisar"},
+    FAIL: {"en": "Something is broken", "es": "Algo falla"},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,9 +235,11 @@ def goat_source_words(source: str | None) -> str:
     return GOAT_SOURCE_WORDS.get(source or "", "not known")
 
 
-def local_time(at: datetime) -> str:
-    """A moment in the barn's zone, with the zone."""
-    return f"{at.astimezone():%Y-%m-%d %H:%M %Z}"
+def check_title(name: str, language: str) -> str:
+    """What a check is about, in the station's language."""
+    title, _, view = name.partition("_") if name not in CHECK_TITLES else (name, "", "")
+    words = CHECK_TITLES[title][language]
+    return f"{words}: {VIEW_TITLES[view][language]}" if view else words
 
 
 def clock(at: datetime) -> str:

@@ -31,6 +31,8 @@ from edge.preview import Previews
 from edge.records import Capture, Stamp
 from edge.segment import Segmenter
 from edge.shelf import title, write_serving
+from edge.telling import TELL_S, StationTeller
+from edge.word import forget
 
 log = logging.getLogger("goatdev.station")
 
@@ -95,6 +97,7 @@ def open_station(config: Config, clock: Callable[[], Stamp] = read_clock) -> Ite
         held(config.station_lock, busy, "stop it first, or name another data folder"),
         Store(config.database_path) as store,
     ):
+        forget(config.word_path)
         archive = Archive(config.image_folder)
         close_interrupted(store, archive)
         eye = Eye(open_model(config), read_calibration(config.calibration_path), config.station.language)
@@ -156,6 +159,16 @@ def run_station(config: Config, stop: Event, on_capture: Callable[[Capture], Non
         open_station(config) as station,
         open_remote(config, station.store, station.heard, station.model) as remote,
     ):
+        teller = StationTeller(
+            config.word_path,
+            station.store,
+            station.rig.cameras,
+            station.model,
+            station.eye.calibration.sha256,
+            remote.word,
+            remote.changes,
+        )
+        station.chores.add(Chore(TELL_S, teller.tell))
         log.info("station %s is ready", config.station.id)
         while not stop.is_set():
             if latest is not None and station.heard.still_comes(latest):
@@ -168,5 +181,6 @@ def run_station(config: Config, stop: Event, on_capture: Callable[[Capture], Non
             remote.begins(capture)
             latest = station.serve(capture)
             remote.ends(latest)
+            teller.tell()
             if on_capture is not None:
                 on_capture(latest)

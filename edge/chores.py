@@ -22,6 +22,9 @@ class Chores:
         self.clock = clock
         self.due_at = {chore: clock() for chore in chores}
 
+    def add(self, chore: Chore) -> None:
+        self.due_at[chore] = self.clock()
+
     def do_next(self) -> None:
         """Do the chore that has been due for longest, if any is: one at a time, so that a press comes between two."""
         chore = min(self.due_at, key=self.due_at.__getitem__, default=None)

@@ -115,6 +115,15 @@ class Config:
         return self.data_dir / "serving.json"
 
     @property
+    def word_path(self) -> Path:
+        """Where the running station says how it is."""
+        return self.data_dir / "station.json"
+
+    @property
+    def sync_word_path(self) -> Path:
+        return self.data_dir / "sync.json"
+
+    @property
     def devices_path(self) -> Path:
         """Where the station tells how its tag reader and scale are doing."""
         return self.data_dir / "devices.json"

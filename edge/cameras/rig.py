@@ -10,6 +10,7 @@ from typing import Protocol
 
 from edge.errors import CaptureError
 from edge.records import Frame, Lack, Shot
+from edge.word import CameraWord
 
 
 class Camera(Protocol):
@@ -18,12 +19,14 @@ class Camera(Protocol):
     shoot        a frame exposed after the call, or CaptureError
     ask_preview  a small picture when there is one, without waiting
     rest         no picture is needed until the next call
+    word         how it is now, without asking it
     close        may be called twice
     """
 
     def shoot(self) -> Frame: ...
     def ask_preview(self) -> Future[bytes | None]: ...
     def rest(self) -> None: ...
+    def word(self) -> CameraWord: ...
     def close(self) -> None: ...
 
 

@@ -16,7 +16,8 @@ from typing import Any, Protocol
 
 from edge.cameras.frozen import Memory
 from edge.errors import CaptureError, FrozenPicture
-from edge.records import Frame
+from edge.records import Frame, utc_now
+from edge.word import FROZEN, HANGS, LOST, OPENING, STREAMING, CameraWord
 
 log = logging.getLogger("goatdev.cameras")
 
@@ -81,6 +82,9 @@ class TendedCamera:
         self.bus = bus
         self.memory = Memory()
         self.lost: CaptureError | None = CaptureError(f"{view}: the camera is being opened", "wait a moment")
+        self.last_picture_at = ""
+        # Set until it gives a new picture: one that opens again may still be frozen.
+        self.frozen: CaptureError | None = None
         # The job that the thread is at, and the last one that somebody gave up waiting for.
         self.running: Job | None = None
         self.overdue: Job | None = None
@@ -110,6 +114,15 @@ class TendedCamera:
             answer.cancel()
             self.overdue = self.running
             raise (self.mistake or (afresh(lost) if lost else self.too_late())) from None
+
+    def word(self) -> CameraWord:
+        """How it is now, without asking it."""
+        hangs = self.overdue is not None and self.overdue is self.running
+        error = self.too_late() if hangs else self.frozen or self.lost
+        if error is None:
+            return CameraWord(STREAMING, last_picture_at=self.last_picture_at)
+        state = HANGS if hangs else FROZEN if self.frozen else LOST if self.tried.is_set() else OPENING
+        return CameraWord(state, error.message, error.hint, self.last_picture_at)
 
     def ask_preview(self) -> Future[bytes | None]:
         """A small picture when there is one, without waiting."""
@@ -205,6 +218,7 @@ class TendedCamera:
                 f"{self.view}: the camera gave a picture that it had given before",
                 "it is being started anew: press again",
             )
+        self.frozen, self.last_picture_at = None, utc_now().isoformat(timespec="seconds")
         return frame
 
     def take_preview(self, device: Device) -> bytes:
@@ -230,6 +244,7 @@ class TendedCamera:
         if self.lost is None or not self.tried.is_set():
             log.warning("%s", error)
         self.lost = afresh(error)
+        self.frozen = self.lost if isinstance(self.lost, FrozenPicture) else None
 
 
 def afresh(error: CaptureError) -> CaptureError:

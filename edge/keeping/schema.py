@@ -195,6 +195,11 @@ CREATE TABLE boots (
 ) STRICT;
 """
 
+# What the cloud refused is counted and named whenever somebody looks at the station.
+REFUSALS = """
+CREATE INDEX outbox_parked ON outbox (id) WHERE state = 'parked';
+"""
+
 
 @migrations()
 def first_tables(db: Database) -> None:
@@ -230,6 +235,12 @@ def names_and_weights(db: Database) -> None:
 def clocks(db: Database) -> None:
     """Which press it was, how far its clock could be trusted, and when it was really taken."""
     run(db, CLOCKS)
+
+
+@migrations()
+def refusals(db: Database) -> None:
+    """What the cloud refused is found without looking through all that it took."""
+    run(db, REFUSALS)
 
 
 def run(db: Database, statements: str) -> None:

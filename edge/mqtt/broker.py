@@ -6,10 +6,12 @@ Nothing here stops the station: with no broker, a wrong password or a foreign ce
 from __future__ import annotations
 
 import logging
+import socket
 import ssl
 import sys
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -20,6 +22,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from edge.errors import ConfigError
 from edge.secret import secret
 from edge.settings import MqttConfig
+from edge.word import BrokerWord
 
 log = logging.getLogger("goatdev.mqtt")
 
@@ -55,6 +58,8 @@ class Broker:
         self.lost = Event()
         self.lost.set()
         self.trouble = ""
+        self.why, self.hint = "", ""
+        self.certificate_until = ""
         self.connected_at = 0.0
         self.brief = 0
         self.password = secret(PASSWORD_VARIABLE, PASSWORD_CREDENTIAL)
@@ -85,6 +90,12 @@ class Broker:
     @property
     def is_connected(self) -> bool:
         return not self.lost.is_set()
+
+    def word(self) -> BrokerWord:
+        """How the connection is now."""
+        if self.is_connected:
+            return BrokerWord(True, certificate_until=self.certificate_until)
+        return BrokerWord(False, self.why, self.hint, self.trouble in ("", AWAY, CUT_OFF))
 
     def listen(self, topic: str, handler: Handler) -> None:
         """Have handler(topic, payload, retained) called for each message; the broker may be away for now."""
@@ -141,6 +152,7 @@ class Broker:
         if self.trouble != ENDED:
             log.info("the broker at %s is %s", self.place, "back" if self.trouble else "there")
             self.trouble = ""
+        self.certificate_until = certificate_end(client.socket())
         self.connected_at = time.monotonic()
         self.lost = Event()
         for ready in self.on_ready:
@@ -150,41 +162,30 @@ class Broker:
         hint = f"check [mqtt] username and the password in {PASSWORD_VARIABLE}"
         if self.config.username and self.password is None:
             hint = f"there is no password: set {PASSWORD_VARIABLE}"
-        self.tell(REFUSED, f"refuses this station: {why.lower()} ({hint})")
+        self.tell(REFUSED, f"refuses this station: {why.lower()}", hint)
 
     def unreachable(self, client: Client, userdata: Any) -> None:
         """The connection calls this while it handles the exception, and passes on nothing of it."""
-        error = sys.exc_info()[1]
-        if isinstance(error, ssl.SSLCertVerificationError):
-            hint = "[mqtt] ca_file must be of who signed the broker's certificate, and host a name that stands in it"
-            self.tell(FOREIGN, f"is not the one we trust: {error.verify_message} ({hint})")
-        elif isinstance(error, ssl.SSLError) or (self.config.tls and isinstance(error, ConnectionResetError)):
-            hint = "does this port speak TLS? it is usually 8883"
-            self.tell(
-                NO_TLS, f"cannot be spoken to safely: {getattr(error, 'reason', None) or error} ({hint})"
-            )
-        else:
-            hint = "presses from elsewhere are served; check [mqtt] host, port and the network"
-            self.tell(AWAY, f"cannot be reached: {getattr(error, 'strerror', None) or error} ({hint})")
+        self.tell(*trouble_of(sys.exc_info()[1], self.config.tls))
 
     def disconnected(self, client: Client, userdata: Any, flags: Any, reason: Any, properties: Any) -> None:
         if self.is_connected and reason.is_failure:
             self.brief = self.brief + 1 if time.monotonic() - self.connected_at < BRIEF_S else 0
             if self.brief >= BRIEF_IN_A_ROW:
                 hint = "does another station have the same [station] id? each needs one of its own"
-                self.tell(ENDED, f"ends every connection as soon as it is made ({hint})")
+                self.tell(ENDED, "ends every connection as soon as it is made", hint)
             else:
                 self.tell(AWAY, "is lost; results wait in the database until it is back")
         elif reason.is_failure and self.trouble != REFUSED:
             hint = "if this port wants TLS, write [mqtt] tls = true"
-            self.tell(CUT_OFF, f"takes the connection and cuts it off at once ({hint})")
+            self.tell(CUT_OFF, "takes the connection and cuts it off at once", hint)
         self.lost.set()
 
-    def tell(self, trouble: str, text: str) -> None:
+    def tell(self, trouble: str, why: str, hint: str = "") -> None:
         """Say it once, until it is mended or turns into another trouble."""
         if trouble != self.trouble:
-            log.warning("the broker at %s %s", self.place, text)
-        self.trouble = trouble
+            log.warning("the broker at %s %s%s", self.place, why, f" ({hint})" if hint else "")
+        self.trouble, self.why, self.hint = trouble, why, hint
 
     def subscribed(self, client: Client, userdata: Any, mid: int, reasons: Any, properties: Any) -> None:
         if any(reason.is_failure for reason in reasons):
@@ -202,6 +203,43 @@ class Broker:
                     handler(message.topic, bytes(message.payload), bool(message.retain))
         except Exception:
             log.exception("a message could not be handled")
+
+
+def trouble_of(error: BaseException | None, tls: bool) -> tuple[str, str, str]:
+    """Why no connection comes about: the kind of trouble, in words, and what to do."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        hint = (
+            "[mqtt] ca_file must be of who signed the broker's certificate, and host a name that stands in it"
+        )
+        return FOREIGN, f"is not the one we trust: {error.verify_message}", hint
+    if isinstance(error, ssl.SSLError) or (tls and isinstance(error, ConnectionResetError)):
+        hint = "does this port speak TLS? it is usually 8883"
+        return NO_TLS, f"cannot be spoken to safely: {getattr(error, 'reason', None) or error}", hint
+    hint = "presses from elsewhere are served; check [mqtt] host, port and the network"
+    return AWAY, f"cannot be reached: {getattr(error, 'strerror', None) or error}", hint
+
+
+def reach(config: MqttConfig, folder: Path) -> BrokerWord:
+    """Whether a broker answers, without logging in: a station's login of the same name would be cut off."""
+    try:
+        with socket.create_connection((config.host, config.port), CONNECT_TIMEOUT_S) as plain:
+            if not config.tls:
+                return BrokerWord(True)
+            with trusting(config.ca_file, folder).wrap_socket(plain, server_hostname=config.host) as safe:
+                return BrokerWord(True, certificate_until=certificate_end(safe))
+    except ConfigError as error:
+        return BrokerWord(False, error.message, error.hint, is_away=False)
+    except OSError as error:
+        trouble, why, hint = trouble_of(error, config.tls)
+        return BrokerWord(False, why, hint, trouble == AWAY)
+
+
+def certificate_end(connection: Any) -> str:
+    """When the certificate of a broker ends, UTC, ISO 8601; empty without TLS."""
+    certificate = connection.getpeercert() if isinstance(connection, ssl.SSLSocket) else None
+    if not certificate:
+        return ""
+    return datetime.fromtimestamp(ssl.cert_time_to_seconds(str(certificate["notAfter"])), UTC).isoformat()
 
 
 def trusting(ca_file: str, folder: Path) -> ssl.SSLContext:

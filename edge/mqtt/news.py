@@ -9,20 +9,23 @@ from __future__ import annotations
 
 import json
 import logging
-import shutil
 import time
-from collections.abc import Mapping
+from dataclasses import asdict
 from threading import Event
 from typing import Any
 
 from edge.config import Config
 from edge.document import software
 from edge.errors import StoreError
+from edge.health.check import worst
+from edge.health.everything import all_checks
+from edge.health.room import share_used
 from edge.keeping.store import Store
 from edge.mqtt import homeassistant
 from edge.mqtt.broker import Broker
 from edge.mqtt.cursor import Cursor
-from edge.records import Status, utc_now
+from edge.records import utc_now
+from edge.word import read_station
 
 log = logging.getLogger("goatdev.mqtt")
 
@@ -45,7 +48,6 @@ class News:
         self.woken = Event()
         self.stopped = Event()
         self.unknown = Event()
-        self.cameras: Mapping[str, str] = dict.fromkeys(config.cameras.sources(), "not used yet")
         self.told_health: dict[str, Any] = {}
         self.told_health_at = 0.0
         self.told_state = 0
@@ -109,7 +111,6 @@ class News:
         if newest is None or newest.id == self.told_state:
             return
         document = json.loads(newest.document)
-        self.cameras = {**self.cameras, **cameras_of(document, tuple(self.cameras))}
         if self.broker.publish(self.topic("state"), json.dumps(homeassistant.state(document)), retain=True):
             self.told_state = newest.id
 
@@ -129,33 +130,30 @@ class News:
         """When something changed, and once a minute."""
         health = self.health(store, cursor)
         due = time.monotonic() - self.told_health_at >= HEALTH_S
-        if health == self.told_health and not due:
+        # Texts hold numbers that always change a little.
+        news = {**health, "checks": {one["name"]: one["state"] for one in health["checks"]}}
+        if news == self.told_health and not due:
             return
         document = {**health, "at": utc_now().isoformat()}
         if self.broker.publish(self.topic("health"), json.dumps(document), retain=True):
-            self.told_health, self.told_health_at = health, time.monotonic()
+            self.told_health, self.told_health_at = news, time.monotonic()
 
     def health(self, store: Store, cursor: Cursor) -> dict[str, Any]:
-        """As far as the station itself knows; all checks with what to do are on the dashboard."""
-        usage = shutil.disk_usage(self.config.data_dir)
+        """Every check, in the words of dashboard and doctor, and what waits."""
+        checks = all_checks(self.config, lambda: store)
+        word = read_station(self.config.word_path)
         return {
             "station": "running",
-            "cameras": dict(self.cameras),
+            "status": worst(checks),
+            "checks": [asdict(check) for check in checks],
+            "cameras": {view: camera.state for view, camera in word.cameras.items()} if word else {},
             "waiting_presses": store.waiting(),
             "waiting_for_cloud": store.owed(),
             "waiting_for_broker": cursor.behind(),
-            "disk_used": round(usage.used / (usage.used + usage.free), 2),
+            "disk_used": round(share_used(self.config.data_dir), 2),
             "model": self.model,
             "software": software(),
         }
 
     def topic(self, name: str) -> str:
         return f"{self.config.topic_root}/{name}"
-
-
-def cameras_of(document: Mapping[str, Any], views: tuple[str, ...]) -> dict[str, str]:
-    """view -> whether its camera gave a picture of a capture; nothing where none was asked."""
-    if document["status"] == Status.MISSED:
-        return {}
-    seen = {image["view"] for image in document["images"] if image["kind"] == "raw"}
-    return {view: "ok" if view in seen else "no picture" for view in views}

@@ -18,6 +18,7 @@ from edge.mqtt.feedback import feedback_of
 from edge.mqtt.news import CURSOR, News
 from edge.mqtt.presses import Presses
 from edge.records import Capture
+from edge.word import BrokerWord
 
 END_S = 5.0
 
@@ -30,6 +31,13 @@ class Silence:
 
     def ends(self, capture: Capture) -> None:
         """A capture is closed."""
+
+    def changes(self) -> None:
+        """The station is otherwise than it was."""
+
+    def word(self) -> BrokerWord | None:
+        """How the connection to the broker is; None where none is named."""
+        return None
 
 
 class Remote(Silence):
@@ -55,6 +63,12 @@ class Remote(Silence):
             document = feedback_of(capture, self.config.station.language)
             self.broker.publish(f"{self.config.topic_root}/feedback", json.dumps(document))
         self.news.woken.set()
+
+    def changes(self) -> None:
+        self.news.woken.set()
+
+    def word(self) -> BrokerWord:
+        return self.broker.word()
 
 
 @contextmanager
