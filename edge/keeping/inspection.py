@@ -12,7 +12,7 @@ from edge.errors import StoreError
 from edge.keeping.schema import migrations
 from edge.keeping.store import BUSY_TIMEOUT_S, Store
 
-RESTORE = "stop the station, keep a copy of the data folder, and restore a backup"
+RESTORE = "stop the station, keep a copy of the data folder, and restore a backup: `goatdev restore`"
 
 
 class StoreToLookAt(Store):
