@@ -17,6 +17,7 @@ from waitress.server import create_server  # type: ignore[import-untyped]
 from dashboard.app import create_app
 from edge.config import Config, find_config, load_config
 from edge.errors import StationError
+from edge.keeping.store import refuse_newer
 from edge.settings import DashboardConfig
 
 THREADS = 8
@@ -42,7 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def serve(config: Config) -> None:
-    """Answer until SIGTERM or SIGINT."""
+    """Answer until SIGTERM or SIGINT. Whatever else is wrong with the database, the health page tells it."""
+    refuse_newer(config.database_path)
     sockets: dict[int, Any] = {}
     try:
         server = listen(config, sockets)

@@ -9,10 +9,27 @@ from flask import Blueprint, request, url_for
 
 from dashboard.context import config, store
 from dashboard.health import checks, http_status
-from dashboard.inputs import before_of, label_sent, limit_of, trigger_sent
-from dashboard.queries import ask_again, capture_or_404, captures_page, goat_or_404, label, result_document
+from dashboard.inputs import (
+    before_of,
+    body_sent,
+    correction_sent,
+    label_sent,
+    limit_of,
+    trigger_sent,
+    withdrawal_sent,
+)
+from dashboard.queries import (
+    ask_again,
+    capture_or_404,
+    captures_page,
+    correct,
+    goat_or_404,
+    label,
+    pin,
+    result_document,
+)
 from edge.devices.identity import checked_goat_id
-from edge.document import measurements_document, weight_kg
+from edge.document import corrections_document, measurements_document, standing_document, weight_kg
 from edge.health.check import worst
 from edge.records import Capture
 
@@ -31,6 +48,18 @@ def press() -> Answer:
 def label_capture(capture_id: str) -> dict[str, Any]:
     """Say later which goat it was or what it weighed, without measuring again."""
     return result_document(store(), label(store(), capture_id, label_sent()))
+
+
+@api.post("/captures/<capture_id>/corrections")
+def correct_trait(capture_id: str) -> Answer:
+    """Say what a trait really is; the measured value stays beside it."""
+    return result_document(store(), correct(store(), capture_id, correction_sent())), 201
+
+
+@api.post("/captures/<capture_id>/corrections/withdraw")
+def withdraw_correction(capture_id: str) -> Answer:
+    """Take back what was said of a trait; the measured value stands again."""
+    return result_document(store(), correct(store(), capture_id, withdrawal_sent())), 201
 
 
 @api.post("/process/<capture_id>")
@@ -99,7 +128,21 @@ def measured(capture: Capture) -> dict[str, Any]:
         "verdict": capture.revision.verdict,
         "weight_kg": weight_kg(capture.weight),
         "measurements": measurements_document(capture.revision.measurements),
+        "corrections": corrections_document(capture),
+        "standing": standing_document(capture),
     }
+
+
+@api.post("/goats/<path:goat_id>/pin")
+def pin_goat(goat_id: str) -> dict[str, Any]:
+    """Keep this goat's pictures for ever."""
+    return pin(store(), goat_id, True, body_sent("author").get("author"))
+
+
+@api.post("/goats/<path:goat_id>/unpin")
+def unpin_goat(goat_id: str) -> dict[str, Any]:
+    """Treat this goat's pictures as all others are."""
+    return pin(store(), goat_id, False, body_sent("author").get("author"))
 
 
 @api.get("/health")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from flask import Flask, Response, jsonify, make_response, render_template, request
 from werkzeug.exceptions import HTTPException
 
-from dashboard import context, guard, queries, words
+from dashboard import context, correction_words, guard, queries, words
 from dashboard.api import api
 from dashboard.errors import Refusal
 from dashboard.health import watch
@@ -67,6 +68,8 @@ def template_names() -> dict[str, Any]:
         "tag_read": context.tag_read(),
         "weight_unit": context.config().scale.typed_unit,
         "words": words,
+        "correcting": correction_words,
+        "worded": partial(correction_words.worded, context.config().station.language),
         "image_url": queries.image_url,
         "sync_state_of": sync_state_of,
     }

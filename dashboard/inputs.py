@@ -9,14 +9,16 @@ from typing import Any
 from flask import request
 
 from dashboard.errors import Refusal
+from edge.corrections import correction_said, withdrawal_said
 from edge.devices.identity import checked_goat_id
 from edge.devices.weights import typed_weight
-from edge.records import Capture, Trigger, Weight
+from edge.records import Capture, Said, Trigger, Weight
 from edge.triggers import new_trigger
 
 CAPTURE_ID = re.compile(r"\d{8}T\d{9}Z_[a-zA-Z0-9-]{1,32}", re.ASCII)
 LONGEST_PAGE = 200
 LABELS = ("goat_id", "weight_lb", "weight_kg")
+NUMBERS = ("weight_lb", "weight_kg", "value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,29 @@ def label_typed() -> Label:
     return Label(checked_goat_id(request.form.get("goat_id")), weight_in_form())
 
 
+def correction_sent() -> Said:
+    """What a trait really is, as a program sent it."""
+    body = body_sent("trait", "value", "author", "reason")
+    return correction_said(body.get("trait") or "", body.get("value"), body.get("author"), body.get("reason"))
+
+
+def withdrawal_sent() -> Said:
+    """That a correction is taken back, as a program sent it."""
+    body = body_sent("trait", "author", "reason")
+    return withdrawal_said(body.get("trait") or "", body.get("author"), body.get("reason"))
+
+
+def correction_typed() -> Said:
+    """The same from a form: its two buttons differ in where they send it."""
+    form = request.form
+    return correction_said(form.get("trait", ""), form.get("value"), form.get("author"), form.get("reason"))
+
+
+def withdrawal_typed() -> Said:
+    form = request.form
+    return withdrawal_said(form.get("trait", ""), form.get("author"), form.get("reason"))
+
+
 def weight_in_form() -> Weight | None:
     return typed_weight(request.form.get("weight"), request.form.get("weight_unit", "lb"))
 
@@ -73,7 +98,7 @@ def body_sent(*known: str) -> dict[str, Any]:
     for key, value in body.items():
         if key not in known:
             raise Refusal(400, f"{key}: unknown key", f"known: {', '.join(known)}")
-        if key.startswith("weight_"):
+        if key in NUMBERS:
             if isinstance(value, bool) or not isinstance(value, int | float | str | None):
                 raise Refusal(400, f"{key} is not a number", f'for example {{"{key}": 55.5}}')
         elif not isinstance(value, str | None):

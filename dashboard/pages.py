@@ -8,8 +8,15 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from dashboard.context import config, store
-from dashboard.inputs import before_of, label_typed, limit_of, weight_in_form
-from dashboard.queries import ask_again, capture_or_404, captures_page, goat_or_404, label
+from dashboard.inputs import (
+    before_of,
+    correction_typed,
+    label_typed,
+    limit_of,
+    weight_in_form,
+    withdrawal_typed,
+)
+from dashboard.queries import ask_again, capture_or_404, captures_page, correct, goat_or_404, label, pin
 from edge.records import Capture, Trigger
 from edge.triggers import new_trigger
 
@@ -71,6 +78,20 @@ def process(capture_id: str) -> Response:
     return redirect(url_for(".capture", capture_id=capture_id), 303)
 
 
+@pages.post("/captures/<capture_id>/corrections")
+def correct_trait(capture_id: str) -> Response:
+    """Say what a trait really is."""
+    correct(store(), capture_id, correction_typed())
+    return redirect(url_for(".capture", capture_id=capture_id, _anchor="corrections"), 303)
+
+
+@pages.post("/captures/<capture_id>/corrections/withdraw")
+def withdraw_correction(capture_id: str) -> Response:
+    """Take back what was said of a trait."""
+    correct(store(), capture_id, withdrawal_typed())
+    return redirect(url_for(".capture", capture_id=capture_id, _anchor="corrections"), 303)
+
+
 @pages.get("/history")
 def history() -> str:
     found, older = page_asked_for()
@@ -94,6 +115,13 @@ def goat(goat_id: str) -> str:
     known = goat_or_404(store(), goat_id)
     found, older = page_asked_for(goat_id)
     return render_template("goat.html", goat=known, captures=found, older=older)
+
+
+@pages.post("/goats/<path:goat_id>/pin")
+def pin_goat(goat_id: str) -> Response:
+    """Keep a goat's pictures for ever, or with `unpin` in the form no longer."""
+    pin(store(), goat_id, "unpin" not in request.form, request.form.get("author"))
+    return redirect(url_for(".goat", goat_id=goat_id), 303)
 
 
 @pages.get("/station/fragment")

@@ -8,10 +8,14 @@ from flask import url_for
 
 from dashboard.errors import Refusal
 from dashboard.inputs import Label
-from edge.document import capture_document
+from edge.corrections import checked_author
+from edge.document import capture_document, standing_document
 from edge.keeping.outbox import Outbox
 from edge.keeping.store import Store
-from edge.records import Capture, Status, StoredImage
+from edge.records import Capture, Said, Status, StoredImage
+
+# There are no accounts, so this is all that is known of who uses the pages, except where they ask for a name.
+AUTHOR = "dashboard"
 
 # By content, so that an address always shows the same picture, also one of an earlier revision.
 IMAGE_BY_CONTENT = """
@@ -38,11 +42,11 @@ def captures_page(
 
 
 def goat_or_404(store: Store, goat_id: str) -> dict[str, Any]:
-    """goat_id, captures (how many), latest (capture id)."""
-    for goat in store.goats():
-        if goat["goat_id"] == goat_id:
-            return goat
-    raise Refusal(404, "there is no such goat", "a goat is known from its first capture on")
+    """goat_id, captures (how many), latest (capture id), latest_at, is_pinned."""
+    try:
+        return store.goat(goat_id)
+    except KeyError:
+        raise Refusal(404, "there is no such goat", "a goat is known from its first capture on") from None
 
 
 def ask_again(store: Store, capture_id: str, goat_id: str | None) -> Capture:
@@ -52,7 +56,7 @@ def ask_again(store: Store, capture_id: str, goat_id: str | None) -> Capture:
         raise Refusal(409, f"this capture is {capture.status}", "wait for its result")
     if capture.status is Status.MISSED or not capture.images_of("raw"):
         raise Refusal(409, "this capture has no pictures", "take a new one")
-    return store.ask_again(capture_id, goat_id)
+    return store.ask_again(capture_id, goat_id, AUTHOR)
 
 
 def label(store: Store, capture_id: str, said: Label) -> Capture:
@@ -60,16 +64,32 @@ def label(store: Store, capture_id: str, said: Label) -> Capture:
     if said.goat_id is None and said.weight is None:
         raise Refusal(400, "neither a goat nor a weight is given", "write at least one of them")
     capture_or_404(store, capture_id)
-    labelled = store.label(capture_id, said.on)
+    labelled = store.label(capture_id, said.on, AUTHOR)
     if labelled.is_unfinished:
         raise Refusal(409, f"this capture is {labelled.status}", "wait for its result")
     return labelled
+
+
+def correct(store: Store, capture_id: str, said: Said) -> Capture:
+    """Put what a person says of a trait beside what was measured."""
+    capture = capture_or_404(store, capture_id)
+    if capture.is_unfinished:
+        raise Refusal(409, f"this capture is {capture.status}", "wait for its result")
+    return store.correct(capture_id, said)
+
+
+def pin(store: Store, goat_id: str, is_pinned: bool, author: str | None) -> dict[str, Any]:
+    """Keep a goat's pictures for ever, or no longer."""
+    goat_or_404(store, goat_id)
+    (store.pin if is_pinned else store.unpin)(goat_id, checked_author(author))
+    return goat_or_404(store, goat_id)
 
 
 def result_document(store: Store, capture: Capture) -> dict[str, Any]:
     """A capture as the API shows it: its document, where its pictures are, whether the cloud has it."""
     return {
         **capture_document(capture),
+        "standing": standing_document(capture),
         "image_urls": image_urls(capture),
         "shot_urls": shot_urls(capture),
         "sync": Outbox(store).state_of(capture.id),

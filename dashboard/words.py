@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,8 +14,8 @@ from edge.records import (
     ALL_TRAITS,
     TRAITS,
     Capture,
-    Measurement,
     Revision,
+    Standing,
     Status,
     StoredImage,
     Trait,
@@ -177,20 +177,17 @@ def clock_source_words(capture: Capture) -> str:
     return CLOCK_WORDS[clock.source] if clock else "not known"
 
 
-def key_measurements(capture: Capture) -> Iterator[tuple[str, Measurement | None]]:
-    """The five numbers with their short titles; None where nothing was computed yet."""
-    found = {one.trait: one for one in measurements_of(capture)}
+def key_traits(capture: Capture) -> Iterator[tuple[str, Standing | None]]:
+    """What stands of the five numbers, with their short titles; None where nothing was computed yet."""
     for name, title in KEY_TRAITS.items():
-        yield title, found.get(name)
+        one = capture.standing(name)
+        yield title, one if one.measurement or one.correction else None
 
 
-def all_measurements(capture: Capture) -> Iterator[tuple[Trait, Measurement]]:
-    found = {one.trait: one for one in measurements_of(capture)}
-    return ((trait, found[trait.name]) for trait in ALL_TRAITS if trait.name in found)
-
-
-def measurements_of(capture: Capture) -> Iterable[Measurement]:
-    return capture.revision.measurements if capture.revision else ()
+def all_traits(capture: Capture) -> Iterator[tuple[Trait, Standing]]:
+    """What stands of every trait that was asked for or corrected."""
+    found = ((trait, capture.standing(trait.name)) for trait in ALL_TRAITS)
+    return ((trait, one) for trait, one in found if one.measurement or one.correction)
 
 
 def pictures(capture: Capture) -> Iterator[Shown]:
@@ -224,11 +221,14 @@ def divided(goat_id: str) -> str:
 
 
 def label_key(capture: Capture | None) -> str:
-    """What an open page compares to see that goat or weight were said since; measure.js writes it the same way."""
+    """What an open page compares to see that something was said since; measure.js writes it the same way."""
     if capture is None:
         return ""
     kg = weight_kg(capture.weight)
-    return "|".join((capture.goat_id or "", "" if kg is None else f"{kg:g}", capture.goat_note or ""))
+    weight_said = "" if kg is None else f"{kg:g}"
+    return "|".join(
+        (capture.goat_id or "", weight_said, capture.goat_note or "", str(len(capture.corrections)))
+    )
 
 
 def goat_source_words(source: str | None) -> str:

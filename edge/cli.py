@@ -23,9 +23,10 @@ from edge.cli_cameras import add_cameras
 from edge.cli_doctor import add_doctor
 from edge.cli_export import add_export
 from edge.cli_models import add_models
+from edge.cli_records import add_records
 from edge.cli_replay import add_replay
 from edge.config import config_if_any, find_config, load_config
-from edge.console import complain, say, with_config
+from edge.console import complain, positive, say, with_config
 from edge.demo import DemoOptions, run_demo, run_once
 from edge.devices.identity import checked_goat_id
 from edge.devices.weights import typed_weight
@@ -165,13 +166,6 @@ def chosen_model(options: argparse.Namespace) -> Segmenter:
     return loaded.segmenter
 
 
-def positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError(f"{number} is less than 1")
-    return number
-
-
 # The station and its services.
 
 
@@ -255,6 +249,7 @@ def parser() -> argparse.ArgumentParser:
     add_measuring(commands)
     add_calibrating(commands)
     add_services(commands)
+    add_records(commands)
     add_models(commands)
     add_cameras(commands)
     add_backup(commands)

@@ -20,6 +20,13 @@ def say(document: Any) -> None:
     print(json.dumps(document, indent=2, ensure_ascii=False))
 
 
+def positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError(f"{number} is less than 1")
+    return number
+
+
 def with_config(command: argparse.ArgumentParser) -> argparse.ArgumentParser:
     command.add_argument("--config", metavar="F", help="configuration file (default: goatdev.toml)")
     return command

@@ -6,7 +6,17 @@ from collections.abc import Iterable
 from typing import Any
 
 from edge import __version__
-from edge.records import Advice, Capture, Dating, Measurement, Reading, Revision, StoredImage, Weight
+from edge.records import (
+    Advice,
+    Capture,
+    Correction,
+    Dating,
+    Measurement,
+    Reading,
+    Revision,
+    StoredImage,
+    Weight,
+)
 
 
 def software() -> str:
@@ -34,6 +44,7 @@ def capture_document(capture: Capture) -> dict[str, Any]:
         numbers = revision_document(capture.id, capture.revision)
     return {
         **numbers,
+        "corrections": corrections_document(capture),
         "capture_id": capture.id,
         "timestamp": capture.id,
         "station_id": capture.id.split("_", 1)[1],
@@ -93,6 +104,42 @@ def measurements_document(measurements: Iterable[Measurement]) -> dict[str, Any]
             "reason": one.reason,
         }
         for one in measurements
+    }
+
+
+def corrections_document(capture: Capture) -> list[dict[str, Any]]:
+    """What people said of traits, oldest first; `stands` marks what goes before the measured value."""
+    return [
+        {**correction_document(one), "stands": one is capture.standing(one.said.trait).correction}
+        for one in capture.corrections
+    ]
+
+
+def correction_document(correction: Correction) -> dict[str, Any]:
+    """A value of null takes back what was said before."""
+    return {
+        "trait": correction.said.trait,
+        "value": rounded(correction.said.value, 2),
+        "measured": rounded(correction.measured, 2),
+        "revision": correction.revision,
+        "author": correction.said.author,
+        "reason": correction.said.reason,
+        "corrected_at": correction.at.isoformat(),
+    }
+
+
+def standing_document(capture: Capture) -> dict[str, Any]:
+    """trait -> what stands, for those who want one number: the person's where one was said, else the measured."""
+    traits = [one.trait for one in capture.revision.measurements] if capture.revision else []
+    traits += [one.said.trait for one in capture.corrections]
+    standings = [capture.standing(trait) for trait in dict.fromkeys(traits)]
+    return {
+        one.trait: {
+            "value": rounded(one.value, 2),
+            "u95": rounded(one.u95, 2),
+            "corrected": one.correction is not None,
+        }
+        for one in standings
     }
 
 

@@ -77,6 +77,12 @@ class StoreError(StationError):
     """The database or the image folder cannot be trusted or written: systemd restarts the station."""
 
 
+class NewerDatabase(StoreError):
+    """The database is of a newer version of the software: a restart would not help, only a person can."""
+
+    exit_code = 78
+
+
 class DeliveryDelayed(StationError):
     """The cloud did not take it now; later it may."""
 

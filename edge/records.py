@@ -153,6 +153,56 @@ class Stamp:
 
 
 @dataclass(frozen=True, slots=True)
+class Said:
+    """What a person says of one trait of one capture, and why.
+
+    value  what it really is, cm or a ratio; None takes back what was said before
+    """
+
+    trait: str
+    value: float | None
+    author: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """What a person said, beside what was measured then.
+
+    measured  the value of that revision, or None
+    """
+
+    said: Said
+    revision: int
+    measured: float | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What stands of one trait: what a person said last, else what was measured.
+
+    measurement  of the newest revision, untouched; None where that trait was not asked for
+    correction   the one that stands above it, or None
+    """
+
+    trait: str
+    measurement: Measurement | None
+    correction: Correction | None
+
+    @property
+    def value(self) -> float | None:
+        if self.correction is not None:
+            return self.correction.said.value
+        return self.measurement.value if self.measurement else None
+
+    @property
+    def u95(self) -> float | None:
+        """How sure a measurement is; nobody knows it of what a person says."""
+        return self.measurement.u95 if self.measurement and self.correction is None else None
+
+
+@dataclass(frozen=True, slots=True)
 class Trigger:
     """A request to measure. The id makes a repeated press harmless.
 
@@ -410,6 +460,7 @@ class Capture:
     goat_source  who named the goat: "typed" or "press" with the press, "reader", or "later"
     goat_note    why it has no name, where tags were read
     sequence     the how-manieth press of the station it is: the true order, whatever its clock says
+    corrections  what people said of its traits, in the order they said it
     """
 
     id: str
@@ -429,6 +480,7 @@ class Capture:
     weight: Weight | None = None
     sequence: int | None = None
     dating: Dating | None = None
+    corrections: tuple[Correction, ...] = ()
 
     @property
     def taken_at(self) -> datetime:
@@ -499,6 +551,14 @@ class Capture:
     def missed(self, message: str, hint: str = "", at: datetime | None = None) -> Capture:
         """A press that nobody served in time."""
         return replace(self, status=Status.MISSED, failure=message, hint=hint, finished_at=at or utc_now())
+
+    def standing(self, trait: str) -> Standing:
+        """What was said last of a trait, also where it was measured again since; else what was measured."""
+        measurements = self.revision.measurements if self.revision else ()
+        measurement = next((one for one in measurements if one.trait == trait), None)
+        last = next((one for one in reversed(self.corrections) if one.said.trait == trait), None)
+        correction = last if last is not None and last.said.value is not None else None
+        return Standing(trait, measurement, correction)
 
     def images_of(self, kind: str) -> tuple[StoredImage, ...]:
         return tuple(image for image in self.images if image.kind == kind)

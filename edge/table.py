@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge.records import ALL_TRAITS, Capture, Measurement, Revision, Weight
+from edge.records import ALL_TRAITS, Capture, Measurement, Revision, Standing, Weight
 
 TITLES = {trait.name: trait.title for trait in ALL_TRAITS}
 UNITS = {trait.name: trait.unit for trait in ALL_TRAITS}
@@ -35,9 +35,7 @@ def captures_table(captures: Sequence[Capture], image_folder: Path) -> str:
 
 
 def capture_row(capture: Capture) -> str:
-    values = {one.trait: one for one in capture.revision.measurements} if capture.revision else {}
-    withers = values.get("withers_height_cm")
-    number = f"withers {withers.value:.1f} ± {withers.u95:.1f} cm" if withers and withers.value else ""
+    number = standing_words(capture.standing("withers_height_cm"))
     goat, weight = capture.goat_id or "-", weight_words(capture.weight) or "-"
     said = f"{number or capture.failure or ''}{time_words(capture)}"
     return f"{capture.id}  {capture.status:10}  {goat:16}  {weight:>8}  {said}"
@@ -48,6 +46,13 @@ def time_words(capture: Capture) -> str:
     if capture.time_state == "corrected":
         return f"  (taken {capture.taken_at:%Y-%m-%d %H:%M} UTC)"
     return "  (the clock was not set)" if capture.time_state in ("waiting", "never") else ""
+
+
+def standing_words(withers: Standing) -> str:
+    if withers.value is None:
+        return ""
+    doubt = "cm, corrected" if withers.correction else f"± {withers.u95:.1f} cm"
+    return f"withers {withers.value:.1f} {doubt}"
 
 
 def capture_title(capture: Capture) -> str:

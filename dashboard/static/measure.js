@@ -58,7 +58,7 @@ async function current() {
 }
 
 function keyOf(now) {
-  const label = [now.goat_id, now.weight_kg, now.goat_note].map((one) => one ?? "").join("|");
+  const label = [now.goat_id, now.weight_kg, now.goat_note, now.corrections.length].map((one) => one ?? "").join("|");
   return [now.capture_id, now.status, now.revision, now.sync ?? "", label].join();
 }
 

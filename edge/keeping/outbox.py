@@ -13,6 +13,7 @@ from edge.records import utc_now
 # No entry waits longer: one that is to be tried later than that was written by a clock that has been set back since.
 LONGEST_WAIT_S = 300.0
 
+# Read in order through the index of what is due, and no farther than the first so many.
 DUE = """
 SELECT id, capture_id, sequence, document, attempts FROM outbox
 WHERE state = 'due' AND (next_attempt_at <= :now OR next_attempt_at > :latest)
@@ -118,8 +119,7 @@ class Outbox:
 
     def backlog(self) -> dict[str, int]:
         """state -> how many entries."""
-        rows = self.store.all("SELECT state, COUNT(*) AS number FROM outbox GROUP BY state")
-        return {row["state"]: row["number"] for row in rows}
+        return self.store.tally("outbox")
 
     def state_of(self, capture_id: str) -> str | None:
         """due, delivered or parked: where a capture's newest document stands."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from edge.records import (
     Advice,
     Capture,
     Clock,
+    Correction,
     Dating,
     Glance,
     Line,
@@ -142,7 +144,12 @@ def outbox_row(capture: Capture) -> dict[str, Any]:
     }
 
 
-def capture_of(row: Mapping[str, Any], images: tuple[StoredImage, ...], revision: Revision | None) -> Capture:
+def capture_of(
+    row: Mapping[str, Any],
+    images: tuple[StoredImage, ...],
+    revision: Revision | None,
+    corrections: tuple[Correction, ...] = (),
+) -> Capture:
     requested_at = datetime.fromisoformat(row["requested_at"])
     weight, clock = weight_of(row), clock_of(row)
     return Capture(
@@ -163,6 +170,7 @@ def capture_of(row: Mapping[str, Any], images: tuple[StoredImage, ...], revision
         weight=weight,
         sequence=row["sequence"],
         dating=dating_of(row),
+        corrections=corrections,
     )
 
 
@@ -184,6 +192,20 @@ def weight_of(row: Mapping[str, Any]) -> Weight | None:
     if row["weight_kg"] is None:
         return None
     return Weight(row["weight_kg"], row["weight_source"], row["weight_raw"])
+
+
+def by_capture(rows: Iterable[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """capture id -> its rows, in their order."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        found.setdefault(row["capture_id"], []).append(row)
+    return found
+
+
+def newest_images(rows: Iterable[Mapping[str, Any]]) -> tuple[StoredImage, ...]:
+    """Raw images of all shots and the annotated ones of the newest revision, from rows in the order of revisions."""
+    newest = {image.place: image for image in map(image_of, rows)}
+    return tuple(sorted(newest.values(), key=image_order))
 
 
 def image_of(row: Mapping[str, Any]) -> StoredImage:
@@ -214,7 +236,13 @@ def revision_of(row: Mapping[str, Any], measurements: list[dict[str, Any]]) -> R
 
 def measurement_of(row: Mapping[str, Any]) -> Measurement:
     columns = ("trait", "value", "u95", "confidence", "reason")
-    return Measurement(views=tuple(json.loads(row["views"])), **{column: row[column] for column in columns})
+    return Measurement(views=views_of(row["views"]), **{column: row[column] for column in columns})
+
+
+@lru_cache(64)
+def views_of(text: str) -> tuple[str, ...]:
+    """There are few ways to put three views together, and a page of captures says them hundreds of times."""
+    return tuple(json.loads(text))
 
 
 def reading_of(document: Mapping[str, Any]) -> Reading:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 from sqlite_utils import Database, Migrations
+
+from edge.keeping.record_tables import RECORD_TABLES
 
 migrations = Migrations("goatdev")
 
@@ -243,8 +247,25 @@ def refusals(db: Database) -> None:
     run(db, REFUSALS)
 
 
+@migrations()
+def goats_corrections_audit(db: Database) -> None:
+    """Goats and which are pinned, what people corrected and did, and tallies of what there is much of."""
+    for statement in RECORD_TABLES:
+        db.execute(statement)
+
+
 def run(db: Database, statements: str) -> None:
     """One after the other, inside the transaction that is open."""
     for statement in statements.split(";"):
         if statement.strip():
             db.execute(statement)
+
+
+def all_steps() -> tuple[str, ...]:
+    """The names of all migrations, in their order."""
+    with closing(Database(memory=True)) as empty:
+        return tuple(migration.name for migration in migrations.pending(empty))
+
+
+# A database that has seen another step than these is newer than this software.
+STEPS = all_steps()

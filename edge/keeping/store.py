@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import random
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,29 +16,47 @@ from typing import Any, Self
 
 from sqlite_utils import Database
 
-from edge.errors import StoreError
+from edge.corrections import require_sayable
+from edge.errors import NewerDatabase, StoreError
+from edge.keeping.people import (
+    AUDIT,
+    GOATS,
+    INSERT_AUDIT,
+    INSERT_CORRECTION,
+    PIN,
+    STATION,
+    act_of,
+    asking_act,
+    corrected,
+    correction_act,
+    correction_of,
+    correction_row,
+    goat_of,
+    label_acts,
+    pin_act,
+)
 from edge.keeping.rows import (
+    by_capture,
     capture_of,
     closing_row,
     glance_of,
     glance_row,
-    image_of,
-    image_order,
     image_row,
     label_row,
     measurement_row,
+    newest_images,
     outbox_row,
     press_row,
     revision_of,
     revision_row,
 )
-from edge.keeping.schema import migrations
+from edge.keeping.schema import STEPS, migrations
 from edge.records import (
     Capture,
     Glance,
     Revision,
+    Said,
     Status,
-    StoredImage,
     Trigger,
 )
 
@@ -64,11 +83,13 @@ WHERE name = 'press'
 RETURNING last AS number
 """
 
-NEXT_QUEUED = """
-SELECT id FROM captures
-WHERE status = 'queued'
+# Said as the index of waiting captures says it, else SQLite does not see that it fits and walks through all years.
+UNFINISHED = """
+SELECT * FROM captures
+WHERE status IN ('queued', 'processing')
+  AND status = :status
 ORDER BY finished_at IS NOT NULL, sequence
-LIMIT 1
+LIMIT :limit
 """
 
 CLOSE_CAPTURE = """
@@ -137,20 +158,52 @@ WHERE calibration = :calibration
 ORDER BY capture_id
 """
 
+# Behind every id there can be.
+AFTER_ALL = "~"
+
 CAPTURES_PAGE = """
-SELECT id FROM captures
-WHERE (:before IS NULL OR id < :before)
-  AND (:goat_id IS NULL OR goat_id = :goat_id)
+SELECT * FROM captures
+WHERE id < :before
 ORDER BY id DESC
 LIMIT :limit
 """
 
-GOATS = """
-SELECT goat_id, COUNT(*) AS captures, MAX(id) AS latest, COALESCE(taken_at, requested_at) AS latest_at
-FROM captures
-WHERE goat_id IS NOT NULL
-GROUP BY goat_id
-ORDER BY goat_id
+GOATS_PAGE = """
+SELECT * FROM captures
+WHERE goat_id = :goat_id
+  AND id < :before
+ORDER BY id DESC
+LIMIT :limit
+"""
+
+# What belongs to captures, for all captures of a page at once.
+IMAGES_OF = """
+SELECT * FROM images
+WHERE capture_id IN (SELECT value FROM json_each(:ids))
+ORDER BY revision
+"""
+
+REVISIONS_OF = """
+SELECT * FROM revisions
+WHERE (capture_id, revision) IN (SELECT value ->> 0, value ->> 1 FROM json_each(:keys))
+"""
+
+MEASUREMENTS_OF = """
+SELECT * FROM measurements
+WHERE (capture_id, revision) IN (SELECT value ->> 0, value ->> 1 FROM json_each(:keys))
+ORDER BY rowid
+"""
+
+CORRECTIONS_OF = """
+SELECT * FROM corrections
+WHERE capture_id IN (SELECT value FROM json_each(:ids))
+ORDER BY id
+"""
+
+TALLY = """
+SELECT state, number FROM tallies
+WHERE what = ?
+  AND number > 0
 """
 
 
@@ -207,18 +260,19 @@ class Store:
             now = max(now, time_of(last["id"]) + timedelta(milliseconds=1))
         return capture_id(now, station_id)
 
-    def ask_again(self, capture_id: str, goat_id: str | None) -> Capture:
+    def ask_again(self, capture_id: str, goat_id: str | None, author: str = STATION) -> Capture:
         """Queue the stored images of a closed capture for a new revision; attach the goat if named."""
         with self.transaction():
-            if goat_id is not None:
-                self.db.execute(LABEL, label_row(self.capture(capture_id).named(goat_id, "later")))
-            self.db.execute(
-                "UPDATE captures SET status = 'queued' WHERE id = ? AND status IN ('completed', 'failed')",
-                [capture_id],
-            )
+            capture = self.capture(capture_id)
+            named = capture.named(goat_id, "later") if goat_id is not None else capture
+            self.db.execute(LABEL, label_row(named))
+            self.write_down(*label_acts(author, capture, named))
+            if capture.status in (Status.COMPLETED, Status.FAILED):
+                self.db.execute("UPDATE captures SET status = 'queued' WHERE id = ?", [capture_id])
+                self.write_down(asking_act(author, named))
         return self.capture(capture_id)
 
-    def label(self, capture_id: str, change: Callable[[Capture], Capture]) -> Capture:
+    def label(self, capture_id: str, change: Callable[[Capture], Capture], author: str = STATION) -> Capture:
         """Change whose a closed capture is and what it weighed, and owe the cloud the new document: both or neither.
 
         One that is waiting or being worked on is left as it is.
@@ -229,14 +283,49 @@ class Store:
             if not capture.is_unfinished and labelled != capture:
                 self.db.execute(LABEL, label_row(labelled))
                 self.db.execute(INSERT_OUTBOX, outbox_row(labelled))
+                self.write_down(*label_acts(author, capture, labelled))
         return self.capture(capture_id)
+
+    def correct(self, capture_id: str, said: Said) -> Capture:
+        """Put what a person says beside what was measured, and owe the cloud the new document: both or neither.
+
+        Raises InputRefused where there is nothing to correct, KeyError where there is no such capture.
+        """
+        with self.transaction():
+            capture = self.capture(capture_id)
+            require_sayable(capture, said)
+            correction = corrected(capture, said)
+            after = replace(capture, corrections=(*capture.corrections, correction))
+            self.db.execute(INSERT_CORRECTION, correction_row(capture, correction))
+            self.db.execute(INSERT_OUTBOX, outbox_row(after))
+            self.write_down(correction_act(capture, after, said))
+        return after
+
+    def pin(self, goat_id: str, author: str) -> None:
+        """Keep a goat's pictures as taken for ever. Raises KeyError where there is no such goat."""
+        self.set_pinned(goat_id, True, author)
+
+    def unpin(self, goat_id: str, author: str) -> None:
+        """Let a goat's pictures be pruned as all others are. Raises KeyError where there is no such goat."""
+        self.set_pinned(goat_id, False, author)
+
+    def set_pinned(self, goat_id: str, is_pinned: bool, author: str) -> None:
+        with self.transaction():
+            if self.goat(goat_id)["is_pinned"] != is_pinned:
+                self.db.execute(PIN, {"goat_id": goat_id, "is_pinned": int(is_pinned)})
+                self.write_down(pin_act(author, goat_id, is_pinned))
+
+    def write_down(self, *acts: dict[str, Any]) -> None:
+        """Add to the audit, inside the transaction of the act itself."""
+        for act in acts:
+            self.db.execute(INSERT_AUDIT, act)
 
     # What the station does with it.
 
     def next_queued(self) -> Capture | None:
         """The first press that waits; pictures that are to be measured again wait until there is none."""
-        row = self.one(NEXT_QUEUED)
-        return self.capture(row["id"]) if row else None
+        queued = self.unfinished(Status.QUEUED, 1)
+        return queued[0] if queued else None
 
     def begin(self, capture: Capture) -> Capture:
         """Mark a capture as being worked on: what a crash leaves so is closed at the next start."""
@@ -269,8 +358,11 @@ class Store:
 
     def interrupted(self) -> list[Capture]:
         """Captures that an earlier run of the station left in the middle."""
-        rows = self.all("SELECT id FROM captures WHERE status = 'processing' ORDER BY id")
-        return [self.capture(row["id"]) for row in rows]
+        return self.unfinished(Status.PROCESSING, -1)
+
+    def unfinished(self, status: Status, limit: int) -> list[Capture]:
+        """Captures that wait or are worked on, oldest first; a limit of -1 is none."""
+        return self.whole(self.all(UNFINISHED, {"status": status, "limit": limit}))
 
     # What people look at.
 
@@ -279,47 +371,76 @@ class Store:
         row = self.one("SELECT * FROM captures WHERE id = ?", [capture_id])
         if row is None:
             raise KeyError(capture_id)
-        return capture_of(row, self.images(capture_id), self.revision(capture_id, row["revision"]))
+        (found,) = self.whole([row])
+        return found
 
     def captures(
         self, limit: int = 20, before: str | None = None, goat_id: str | None = None
     ) -> list[Capture]:
         """Newest first; `before` is the id of the last capture of the page before this one."""
-        rows = self.all(CAPTURES_PAGE, {"limit": limit, "before": before, "goat_id": goat_id})
-        return [self.capture(row["id"]) for row in rows]
+        page = CAPTURES_PAGE if goat_id is None else GOATS_PAGE
+        return self.whole(self.all(page, {"limit": limit, "before": before or AFTER_ALL, "goat_id": goat_id}))
+
+    def whole(self, rows: list[dict[str, Any]]) -> list[Capture]:
+        """Captures with all that belongs to them, in as many queries for a page as for one."""
+        if not rows:
+            return []
+        ids = {"ids": json.dumps([row["id"] for row in rows])}
+        images = by_capture(self.all(IMAGES_OF, ids))
+        corrections = by_capture(self.all(CORRECTIONS_OF, ids))
+        revisions = self.revisions([(row["id"], row["revision"]) for row in rows])
+        return [
+            capture_of(
+                row,
+                newest_images(images.get(row["id"], [])),
+                revisions.get(row["id"]),
+                tuple(map(correction_of, corrections.get(row["id"], []))),
+            )
+            for row in rows
+        ]
 
     def goats(self) -> list[dict[str, Any]]:
-        """goat_id, captures (how many), latest (capture id) and latest_at of every goat that has been here."""
-        return self.all(GOATS)
+        """goat_id, captures (how many), latest (capture id), latest_at and is_pinned of every goat that was here."""
+        return list(map(goat_of, self.all(f"{GOATS} ORDER BY goats.id")))
 
-    def images(self, capture_id: str) -> tuple[StoredImage, ...]:
-        """Raw images of all shots, and the annotated ones of the newest revision."""
-        rows = self.all("SELECT * FROM images WHERE capture_id = ? ORDER BY revision", [capture_id])
-        newest = {image.place: image for image in map(image_of, rows)}
-        return tuple(sorted(newest.values(), key=image_order))
+    def goat(self, goat_id: str) -> dict[str, Any]:
+        """The same of one goat. Raises KeyError where there is none."""
+        row = self.one(f"{GOATS} WHERE goats.id = ?", [goat_id])
+        if row is None:
+            raise KeyError(goat_id)
+        return goat_of(row)
+
+    def audit(self, limit: int) -> list[dict[str, Any]]:
+        """What people did, newest first: at, author, act, capture_id, goat_id, before, after."""
+        return list(map(act_of, self.all(AUDIT, [limit])))
 
     def revision(self, capture_id: str, number: int) -> Revision | None:
-        key = [capture_id, number]
-        row = self.one("SELECT * FROM revisions WHERE capture_id = ? AND revision = ?", key)
-        if row is None:
-            return None
-        measurements = self.all(
-            "SELECT * FROM measurements WHERE capture_id = ? AND revision = ? ORDER BY rowid", key
-        )
-        return revision_of(row, measurements)
+        return self.revisions([(capture_id, number)]).get(capture_id)
+
+    def revisions(self, keys: list[tuple[str, int]]) -> dict[str, Revision]:
+        """capture id -> its revision of that number, where there is one."""
+        wanted = {"keys": json.dumps(keys)}
+        measurements = by_capture(self.all(MEASUREMENTS_OF, wanted))
+        return {
+            row["capture_id"]: revision_of(row, measurements.get(row["capture_id"], []))
+            for row in self.all(REVISIONS_OF, wanted)
+        }
 
     def counts(self) -> dict[str, int]:
         """status -> how many captures."""
-        rows = self.all("SELECT status, COUNT(*) AS number FROM captures GROUP BY status")
-        return {row["status"]: row["number"] for row in rows}
+        return self.tally("captures")
 
     def waiting(self) -> int:
         """How many presses nobody has served yet."""
-        return self.number("SELECT COUNT(*) AS number FROM captures WHERE status = 'queued'")
+        return self.counts().get(Status.QUEUED, 0)
 
     def owed(self) -> int:
         """How many documents wait for the cloud."""
-        return self.number("SELECT COUNT(*) AS number FROM outbox WHERE state = 'due'")
+        return self.tally("outbox").get("due", 0)
+
+    def tally(self, what: str) -> dict[str, int]:
+        """state -> how many captures or outbox entries are in it, kept by the database as they change."""
+        return {row["state"]: row["number"] for row in self.all(TALLY, [what])}
 
     def number(self, sql: str, parameters: Any = ()) -> int:
         row = self.one(sql, parameters)
@@ -348,16 +469,54 @@ def open_database(path: Path) -> Database:
         connection.close()
         hint = "it was left as it is: restore a backup, or name another [station] data_dir"
         raise StoreError(f"{path}: cannot be used as the station's database: {error}", hint) from error
+    except NewerDatabase as error:
+        close_untouched(connection, path)
+        raise NewerDatabase(f"{path}: {error.message}", error.hint) from None
+
+
+def refuse_newer(path: Path) -> None:
+    """Raise NewerDatabase where a newer version wrote the database; nothing else about it matters here."""
+    try:
+        if path.exists():
+            Store(path).close()
+    except NewerDatabase:
+        raise
+    except StoreError:
+        return
+
+
+def close_untouched(connection: sqlite3.Connection, path: Path) -> None:
+    """Close without moving what a newer version left in its log into the database, as the last to close would."""
+    log = path.with_name(f"{path.name}-wal")
+    if not (log.exists() and log.stat().st_size):
+        connection.close()
+        return
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as reader:
+        reader.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
+        connection.close()
+
+
+def require_known(applied: set[str]) -> None:
+    """Raise NewerDatabase where the tables are of a version that this one knows nothing of."""
+    unknown = applied - set(STEPS)
+    if unknown:
+        raise NewerDatabase(
+            f"this database was written by a newer Goatdev, with tables this version does not know "
+            f"({', '.join(sorted(unknown))})",
+            "it was left as it is: install that version again, or restore a backup made before it",
+        )
 
 
 def prepared(connection: sqlite3.Connection) -> Database:
-    """In WAL mode, fully synchronous, with every migration applied."""
+    """In WAL mode, fully synchronous, with every migration applied. Raises NewerDatabase before anything is touched."""
+    db = Database(connection)
+    applied = {migration.name for migration in migrations.applied(db)}
+    require_known(applied)
     switch_to_wal(connection)
     # A press that was acknowledged survives a power cut.
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
-    db = Database(connection)
-    if migrations.pending(db):
+    if applied != set(STEPS):
         # Station, dashboard and sync may start at the same moment: one migrates, the others wait and find it done.
         with write_transaction(db):
             migrations.apply(db)

@@ -23,9 +23,11 @@ ORDER BY id
 LIMIT 1
 """
 
+# Of the newest capture: what is said later of an old one is told, and does not become the state of the station.
 NEWEST = f"""
 {ENTRY}
-ORDER BY capture_id DESC, sequence DESC
+WHERE capture_id = (SELECT MAX(capture_id) FROM outbox)
+ORDER BY sequence DESC
 LIMIT 1
 """
 
@@ -35,9 +37,10 @@ SET outbox_id = :outbox_id
 WHERE name = :name
 """
 
+# Ids are without gaps, and counting a year of documents would read them.
 BEHIND = """
-SELECT COUNT(*) AS number FROM outbox
-WHERE id > (SELECT outbox_id FROM cursors WHERE name = :name)
+SELECT COALESCE((SELECT MAX(id) FROM outbox), 0) - outbox_id AS number FROM cursors
+WHERE name = :name
 """
 
 

@@ -202,12 +202,19 @@ def test_goats_are_listed_with_how_often_they_were_here(client: FlaskClient, bar
     barn.completed("88")
     barn.completed()
     assert client.get("/api/v1/goats").json["goats"] == [
-        {"goat_id": "1207", "captures": 2, "latest": latest.id, "latest_at": "2025-11-21T14:32:00+00:00"},
+        {
+            "goat_id": "1207",
+            "captures": 2,
+            "latest": latest.id,
+            "latest_at": "2025-11-21T14:32:00+00:00",
+            "is_pinned": False,
+        },
         {
             "goat_id": "88",
             "captures": 1,
             "latest": barn.store.captures(2)[1].id,
             "latest_at": "2025-11-21T14:33:00+00:00",
+            "is_pinned": False,
         },
     ]
     one = client.get("/api/v1/goats/1207").json

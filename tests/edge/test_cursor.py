@@ -43,6 +43,18 @@ def test_a_new_listener_begins_with_the_next_entry_and_goes_on_there_after_a_res
         assert newest.capture_id == later
 
 
+def test_what_is_said_later_of_an_old_capture_is_told_and_is_not_the_newest(tmp_path: Path) -> None:
+    with Store(tmp_path / "station.db") as store:
+        cursor = Cursor(store, "somebody")
+        cursor.begin()
+        old, new = closed(store), closed(store)
+        store.label(old, lambda capture: capture.named("Heidi", "later"))
+        newest = cursor.newest()
+        assert newest is not None
+        assert newest.capture_id == new
+        assert told(cursor) == [old, new, old]
+
+
 def test_two_listeners_do_not_take_from_each_other(tmp_path: Path) -> None:
     with Store(tmp_path / "station.db") as store:
         one, other = Cursor(store, "one"), Cursor(store, "other")
