@@ -32,7 +32,7 @@ RECENT = 100
 # Measured again later, a capture is closed much after its press.
 RECENT_TIMES = """
 SELECT requested_at, finished_at
-FROM (SELECT status, revision, requested_at, finished_at FROM captures ORDER BY id DESC LIMIT :recent)
+FROM (SELECT status, revision, requested_at, finished_at FROM captures WHERE id > '' ORDER BY id DESC LIMIT :recent)
 WHERE status = 'completed'
   AND revision = 1
 """
