@@ -127,7 +127,7 @@ EDGE_MAY_IMPORT = {
         "keeping.sealed",
         "keeping.store",
     },
-    "keeping.pages": {"keeping.rows", "keeping.store", "records"},
+    "keeping.pages": {"keeping.people", "keeping.rows", "keeping.store", "records"},
     "keeping.export": {"devices.weights", "document", "keeping.pages", "records"},
     "keeping.replay": {"errors", "keeping.archive", "keeping.pages", "keeping.store", "records"},
     "progress": set(),

@@ -6,12 +6,12 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone
-from itertools import groupby
 from typing import Any
 
-from edge.keeping.rows import capture_of, image_of, image_order, revision_of
-from edge.keeping.store import Store
-from edge.records import Capture, Revision, StoredImage
+from edge.keeping.people import correction_of
+from edge.keeping.rows import by_capture, capture_of, newest_images, revision_of
+from edge.keeping.store import CORRECTIONS_OF, Store
+from edge.records import Capture, Correction, Revision
 
 PAGE_CAPTURES = 500
 
@@ -79,18 +79,18 @@ def histories(store: Store, wanted: Wanted, with_images: bool = True) -> Iterato
             return
         ids = {"ids": json.dumps([row["id"] for row in rows])}
         images = by_capture(store.all(IMAGES, ids) if with_images else [])
+        corrections = by_capture(store.all(CORRECTIONS_OF, ids))
         revisions = by_capture(store.all(REVISIONS, ids))
         measurements = by_capture(store.all(MEASUREMENTS, ids))
         for row in rows:
             key = row["id"]
-            one = history_of(row, images.get(key, []), revisions.get(key, []), measurements.get(key, []))
+            said = tuple(map(correction_of, corrections.get(key, [])))
+            one = history_of(
+                row, images.get(key, []), revisions.get(key, []), measurements.get(key, []), said
+            )
             if wanted.has(one.capture):
                 yield one
         after = rows[-1]["id"]
-
-
-def by_capture(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    return {key: list(own) for key, own in groupby(rows, lambda row: row["capture_id"])}
 
 
 def history_of(
@@ -98,19 +98,14 @@ def history_of(
     images: list[dict[str, Any]],
     revisions: list[dict[str, Any]],
     measurements: list[dict[str, Any]],
+    corrections: tuple[Correction, ...],
 ) -> History:
     numbered = {
         one["revision"]: revision_of(one, [own for own in measurements if own["revision"] == one["revision"]])
         for one in revisions
     }
-    capture = capture_of(row, newest_images(images), numbered.get(row["revision"]))
+    capture = capture_of(row, newest_images(images), numbered.get(row["revision"]), corrections)
     return History(capture, numbered)
-
-
-def newest_images(rows: list[dict[str, Any]]) -> tuple[StoredImage, ...]:
-    """Raw images of all shots, and the annotated ones of the newest revision; the rows in the order of revisions."""
-    newest = {image.place: image for image in map(image_of, rows)}
-    return tuple(sorted(newest.values(), key=image_order))
 
 
 def local_time(capture: Capture) -> datetime:

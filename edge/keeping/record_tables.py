@@ -66,7 +66,7 @@ CREATE TABLE tallies (
     state TEXT NOT NULL,
     number INTEGER NOT NULL,
     PRIMARY KEY (what, state)
-) STRICT, WITHOUT ROWID
+) STRICT
 """
 
 TALLY_SO_FAR = """

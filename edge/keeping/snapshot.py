@@ -10,7 +10,7 @@ from pathlib import Path
 from sqlite_utils import Database
 
 from edge.errors import StoreError
-from edge.keeping.schema import migrations
+from edge.keeping.schema import STEPS, migrations
 
 
 def copy_database(source: Path, target: Path) -> None:
@@ -52,9 +52,7 @@ def migrations_of(database: Path) -> tuple[str, ...]:
 
 def unknown_migrations(database: Path) -> list[str]:
     """What a newer version did to a database, and this one knows nothing of."""
-    with closing(Database(memory=True)) as empty:
-        known = {one.name for one in migrations.pending(empty)}
-    return [name for name in migrations_of(database) if name not in known]
+    return [name for name in migrations_of(database) if name not in STEPS]
 
 
 def pictures_named(database: Path, with_originals: bool = True) -> Iterator[str]:

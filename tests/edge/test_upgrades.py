@@ -105,8 +105,6 @@ def rows_of(path: Path) -> dict[str, list[dict[str, object]]]:
         )
         return {
             table: [dict(row) for row in connection.execute(f"SELECT * FROM {table} ORDER BY rowid")]
-            if table != "tallies"
-            else [dict(row) for row in connection.execute("SELECT * FROM tallies ORDER BY what, state")]
             for (table,) in tables.fetchall()
         }
 
