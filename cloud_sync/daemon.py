@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import random
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from threading import Event
 
@@ -18,9 +20,13 @@ from edge.keeping.locks import held, held_in_turn
 from edge.keeping.outbox import LONGEST_WAIT_S, Outbox
 from edge.keeping.store import Store
 from edge.records import utc_now
+from edge.systemd import Supervisor
 from edge.word import SyncWord, Teller, memory_bytes
 
 log = logging.getLogger("goatdev.sync")
+
+# Also who waits for longer says so often that it moves.
+LONGEST_STEP_S = 0.5
 
 
 class Link:
@@ -46,22 +52,37 @@ class Link:
 
 def run_sync(config: Config, stop: Event) -> int:
     """Deliver what is due, again and again, until told to stop."""
-    cloud = open_cloud(config)
-    with held_in_turn(config.sync_lock, stop, lambda: tell_of_the_other(config)), open_store(config) as store:
+    cloud, supervisor = open_cloud(config), Supervisor()
+    alive = supervisor.alive
+
+    def tell_of_the_other() -> None:
+        """A sync that was told to end finishes the capture it is at, which a slow link can make long."""
+        supervisor.ready("waiting for another sync to end")
+        log.info("another sync is running on %s; this one takes over when it has ended", config.data_dir)
+
+    with (
+        held_in_turn(config.sync_lock, stop, tell_of_the_other, alive),
+        open_store(config) as store,
+    ):
         log.info("delivering to %s", cloud.name)
+        supervisor.ready(f"delivering to {cloud.name}")
         link, teller = Link(), Teller(config.sync_word_path)
         first = SyncWord(os.getpid(), utc_now().isoformat(timespec="seconds"), software(), cloud.name)
         while not stop.is_set():
-            delivered = deliver_due(Outbox(store), open_archive(config), cloud, link, stop)
+            delivered = deliver_due(Outbox(store), open_archive(config), cloud, link, stop, alive)
             teller.tell(replace(first, lost=link.why, memory_bytes=memory_bytes()))
             if not delivered:
-                stop.wait(config.sync.poll_s)
+                pause(config.sync.poll_s, stop, alive)
+        supervisor.stopping()
     return 0
 
 
-def tell_of_the_other(config: Config) -> None:
-    """A sync that was told to end finishes the capture it is at, which a slow link can make long."""
-    log.info("another sync is running on %s; this one takes over when it has ended", config.data_dir)
+def pause(seconds: float, stop: Event, alive: Callable[[], None]) -> None:
+    """Wait, in steps short enough for who watches."""
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0 and not stop.wait(min(left, LONGEST_STEP_S)):
+        alive()
+    alive()
 
 
 def sync_once(config: Config) -> int:
@@ -77,14 +98,21 @@ def sync_once(config: Config) -> int:
     return 0 if link.up and not backlog.get("parked") else 1
 
 
-def deliver_due(outbox: Outbox, archive: Archive, cloud: Cloud, link: Link, stop: Event | None = None) -> int:
+def deliver_due(
+    outbox: Outbox,
+    archive: Archive,
+    cloud: Cloud,
+    link: Link,
+    stop: Event | None = None,
+    alive: Callable[[], None] = lambda: None,
+) -> int:
     """Deliver what is due, oldest first, until a dead link or `stop`. Returns how many went."""
     delivered = 0
     for entry in outbox.due():
         if stop is not None and stop.is_set():
             break
         try:
-            receipt = deliver(entry, archive, cloud)
+            receipt = deliver(entry, archive, cloud, alive)
         except DeliveryRefused as error:  # will never work: park it, show it, go on
             outbox.parked(entry, str(error))
             log.error("%s parked: %s", entry.capture_id, error)

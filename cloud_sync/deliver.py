@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from edge.errors import DeliveryRefused, PictureError
@@ -21,14 +21,21 @@ class Cloud(Protocol):
         ...
 
 
-def deliver(entry: Entry, archive: Archive, cloud: Cloud) -> Receipt:
-    """Put all objects of an entry, the result last, so that a result never names what is not there."""
-    objects = [
-        (key, cloud.put(bucket, key, content)) for bucket, key, content in image_objects(entry, archive)
-    ]
+def deliver(
+    entry: Entry, archive: Archive, cloud: Cloud, alive: Callable[[], None] = lambda: None
+) -> Receipt:
+    """Put all objects of an entry, the result last, so that a result never names what is not there.
+
+    alive  is called after each object
+    """
+    objects = []
+    for bucket, key, content in image_objects(entry, archive):
+        objects.append((key, cloud.put(bucket, key, content)))
+        alive()
     result = {**json.loads(entry.document), "objects": dict(objects)}
     key = f"{folder_of(entry)}/result.json"
     objects.append((key, cloud.put("processed", key, json.dumps(result, sort_keys=True, indent=1).encode())))
+    alive()
     return Receipt(cloud.name, tuple(objects))
 
 

@@ -15,12 +15,16 @@ from waitress import wasyncore  # type: ignore[import-untyped]
 from waitress.server import create_server  # type: ignore[import-untyped]
 
 from dashboard.app import create_app
+from dashboard.pulse import Pulse
 from edge.config import Config, find_config, load_config
 from edge.errors import StationError
 from edge.keeping.store import refuse_newer
 from edge.settings import DashboardConfig
+from edge.systemd import Supervisor
 
 THREADS = 8
+# One turn of the loop takes so long where nothing happens.
+TURN_S = 1.0
 
 log = logging.getLogger("dashboard")
 
@@ -51,11 +55,27 @@ def serve(config: Config) -> None:
         # Both by name: a shell hands SIGINT to what it starts in the background as one to be ignored.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, stop)
-        log.info("http://%s:%s", address(config.dashboard.host), config.dashboard.port)
-        # Returns at SystemExit, after the answers under way.
-        server.run()
+        where = f"http://{address(config.dashboard.host)}:{config.dashboard.port}"
+        log.info("%s", where)
+        answer(server, sockets, where)
     finally:
         wasyncore.close_all(sockets)
+
+
+def answer(server: Any, sockets: dict[int, Any], where: str) -> None:
+    """The server's loop, with its pulse felt in every turn. Returns at SystemExit, after the answers under way."""
+    supervisor = Supervisor()
+    supervisor.ready(where)
+    pulse = Pulse(sockets, supervisor.alive, supervisor.every_s)
+    turn_s = min(TURN_S, supervisor.every_s or TURN_S)
+    try:
+        while sockets:
+            if supervisor.every_s:
+                pulse.ask_if_due()
+            wasyncore.loop(timeout=turn_s, map=sockets, use_poll=True, count=1)
+    except (SystemExit, KeyboardInterrupt):
+        supervisor.stopping()
+        server.task_dispatcher.shutdown()
 
 
 def listen(config: Config, sockets: dict[int, Any]) -> Any:

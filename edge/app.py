@@ -31,6 +31,7 @@ from edge.preview import Previews
 from edge.records import Capture, Stamp
 from edge.segment import Segmenter
 from edge.shelf import title, write_serving
+from edge.systemd import Supervisor
 from edge.telling import TELL_S, StationTeller
 from edge.word import forget
 
@@ -40,6 +41,7 @@ log = logging.getLogger("goatdev.station")
 POLL_S = 0.02
 # A clock that was set is noticed within this time.
 CLOCK_S = 1.0
+READY = "waiting for a press"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +58,17 @@ class Station:
     chores: Chores
     clock: Callable[[], Stamp] = read_clock
 
-    def serve(self, capture: Capture) -> Capture:
+    def serve(self, capture: Capture, alive: Callable[[], None] = lambda: None) -> Capture:
         """Do what a waiting row asks for: measure, measure again, or say that it came too late."""
         if capture.images_of("raw"):
-            done = pipeline.measure_again(capture, self.archive, self.eye, self.store)
+            done = pipeline.measure_again(capture, self.archive, self.eye, self.store, alive)
         elif self.is_stale(capture):
             hint = "press again while the goat stands in the crate"
             done = capture.missed("the press was older than the station may serve", hint)
             self.store.close_capture(done)
         else:
             done = pipeline.take_capture(
-                capture, self.rig, self.archive, self.eye, self.store, self.heard.join
+                capture, self.rig, self.archive, self.eye, self.store, self.heard.join, alive
             )
         log.info("%s %s%s", done.id, done.status, f": {done.failure}" if done.failure else "")
         return done
@@ -155,6 +157,7 @@ def close_interrupted(store: Store, archive: Archive) -> None:
 def run_station(config: Config, stop: Event, on_capture: Callable[[Capture], None] | None = None) -> None:
     """Serve presses until told to stop."""
     latest: Capture | None = None
+    supervisor = Supervisor()
     with (
         open_station(config) as station,
         open_remote(config, station.store, station.heard, station.model) as remote,
@@ -170,17 +173,22 @@ def run_station(config: Config, stop: Event, on_capture: Callable[[Capture], Non
         )
         station.chores.add(Chore(TELL_S, teller.tell))
         log.info("station %s is ready", config.station.id)
+        supervisor.ready(READY)
         while not stop.is_set():
+            supervisor.alive()
             if latest is not None and station.heard.still_comes(latest):
                 station.label_late(latest)
             capture = station.store.next_queued()
             if capture is None:
+                supervisor.status(READY)
                 station.chores.do_next()
                 stop.wait(POLL_S)
                 continue
+            supervisor.status(f"measuring {capture.id}")
             remote.begins(capture)
-            latest = station.serve(capture)
+            latest = station.serve(capture, supervisor.alive)
             remote.ends(latest)
             teller.tell()
             if on_capture is not None:
                 on_capture(latest)
+        supervisor.stopping()

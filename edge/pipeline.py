@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from edge.cameras.rig import Rig
 from edge.errors import CaptureError, StageError
@@ -24,32 +24,44 @@ def take_capture(
     eye: Eye,
     store: Store,
     label: Callable[[Capture], Capture] = lambda capture: capture,
+    alive: Callable[[], None] = lambda: None,
 ) -> Capture:
     """Turn one press into one stored capture, whatever happens on the way.
 
     label  adds the goat and the weight that were read at the press
+    alive  is told after each step that the work goes on
     """
     capture, glances = store.begin(capture), tuple[Glance, ...]()
     memory = store.glances(eye.calibration.sha256, before=capture.id)
     shots = StoredShots(archive)
     try:
-        capture, looks = with_burst(capture, rig, shots, eye)  # evidence before opinion
+        capture, looks = with_burst(capture, rig, shots, eye, alive)  # evidence before opinion
         seen = {number: look.result() for number, look in looks.items()}
         capture, glances = with_examination(capture, shots, seen, eye, memory)
     except StageError as error:
         capture = capture.failed(error.message, error.hint)  # keeps what it already has
+    alive()
     capture = label(capture)
     store.close_capture(capture, glances)
     return capture
 
 
-def measure_again(capture: Capture, archive: Archive, eye: Eye, store: Store) -> Capture:
+def measure_again(
+    capture: Capture,
+    archive: Archive,
+    eye: Eye,
+    store: Store,
+    alive: Callable[[], None] = lambda: None,
+) -> Capture:
     """Measure a capture's stored images again, as a new revision; only a press is remembered."""
     capture = store.begin(capture)
     memory = store.glances(eye.calibration.sha256, before=capture.id)
     shots = StoredShots(archive, capture.images_of("raw"))
     try:
-        seen = {number: see_stored(shots, number, eye) for number in shots.numbers}
+        seen = {}
+        for number in shots.numbers:
+            seen[number] = see_stored(shots, number, eye)
+            alive()
         capture, _ = with_examination(capture, shots, seen, eye, memory)
     except StageError as error:
         capture = capture.failed(error.message, error.hint)
@@ -58,7 +70,7 @@ def measure_again(capture: Capture, archive: Archive, eye: Eye, store: Store) ->
 
 
 def with_burst(
-    capture: Capture, rig: Rig, shots: StoredShots, eye: Eye
+    capture: Capture, rig: Rig, shots: StoredShots, eye: Eye, alive: Callable[[], None]
 ) -> tuple[Capture, Mapping[int, Future[Seen]]]:
     """The capture with the frames of all its shots, each on disk as soon as it is there; and what is seen in them.
 
@@ -66,13 +78,16 @@ def with_burst(
     """
     burst, looks = Burst(), {}
     with ThreadPoolExecutor(1) as looking:
-        for number, shot in enumerate(rig.burst(), start=1):
+        for number, shot in enumerate(rig.burst(alive), start=1):
             images = shots.archive.save_frames(capture.id, shot.frames, number)
             burst = burst.with_shot(shot)
             capture = capture.with_shot(images, burst.spread_ms, burst.burst_ms)
             shots.add(number, images, shot)
             if images:
                 looks[number] = looking.submit(see_stored, shots, number, eye)
+        for look in looks.values():
+            wait([look])
+            alive()
     if not looks:
         reasons = dict.fromkeys(lack.why for shot in burst.shots for lack in shot.missing.values())
         raise CaptureError("no camera gave a picture", "; ".join(reasons))

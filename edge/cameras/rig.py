@@ -58,19 +58,26 @@ class Rig:
         self.hands = ThreadPoolExecutor(at_once, thread_name_prefix="camera")
         self.closed = Event()
 
-    def burst(self) -> Iterator[Shot]:
-        """Several shots at even distances, each given as soon as it is taken. What one lacks another may have."""
+    def burst(self, alive: Callable[[], None] = lambda: None) -> Iterator[Shot]:
+        """Several shots at even distances, each given as soon as it is taken. What one lacks another may have.
+
+        alive  is called after each camera's answer
+        """
         begun = time.monotonic()
         for number in range(self.burst_shots):
             due = begun + number * self.burst_s / max(1, self.burst_shots - 1)
             self.closed.wait(max(0.0, due - time.monotonic()))
             self.before_shot(number + 1)
-            yield self.shoot()
+            yield self.shoot(alive)
         self.rest()
 
-    def shoot(self) -> Shot:
+    def shoot(self, alive: Callable[[], None] = lambda: None) -> Shot:
         """A frame of every camera, exposed side by side. One dead camera leaves the others measuring."""
-        taken = dict(zip(self.cameras, self.hands.map(shoot_or_lack, self.cameras.values()), strict=True))
+        taken: dict[str, Frame | Lack] = {}
+        answers = self.hands.map(shoot_or_lack, self.cameras.values())
+        for view, answer in zip(self.cameras, answers, strict=True):
+            taken[view] = answer
+            alive()
         frames = tuple(one for one in taken.values() if isinstance(one, Frame))
         return Shot(frames, {view: one for view, one in taken.items() if isinstance(one, Lack)})
 

@@ -27,13 +27,18 @@ def held(path: Path, busy_message: str, busy_hint: str) -> Iterator[None]:
 
 
 @contextmanager
-def held_in_turn(path: Path, stop: Event, tell: Callable[[], None]) -> Iterator[None]:
-    """Hold the lock once its owner has let go; `tell` that there is one. A `stop` ends the waiting without it."""
+def held_in_turn(
+    path: Path, stop: Event, tell: Callable[[], None], alive: Callable[[], None] = lambda: None
+) -> Iterator[None]:
+    """Hold the lock once its owner has let go; `tell` that there is one. A `stop` ends the waiting without it.
+
+    alive  is called while it waits
+    """
     with lock_file(path) as file:
         if not is_taken(file):
             tell()
             while not stop.is_set() and not is_taken(file):
-                pass
+                alive()
         yield
 
 
