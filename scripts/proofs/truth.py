@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from cloud_sync.folder import BUCKETS
@@ -16,10 +16,10 @@ from edge.keeping.store import Store
 CLOSED = ("completed", "failed", "missed")
 
 
-def falsehoods(config: Config, accepted: Collection[str], delivered: bool = False) -> list[str]:
+def falsehoods(config: Config, accepted: Mapping[str, int], delivered: bool = False) -> list[str]:
     """What is not as promised, of a station that has been started again and has nothing left to do.
 
-    accepted   ids of the captures whose presses were acknowledged
+    accepted   capture whose press was acknowledged -> how often it was asked for: once, or again with its pictures
     delivered  whether the sync had the time to bring all of them to the folder that stands in for the cloud
     """
     with Store(config.database_path) as store:
@@ -27,8 +27,8 @@ def falsehoods(config: Config, accepted: Collection[str], delivered: bool = Fals
             *database(store),
             *presses(store, accepted),
             *images(store, config.image_folder),
-            *documents(store),
-            *parts(config.data_dir),
+            *documents(store, accepted),
+            *parts(config.folder),
             *receipts(store, config.folder / "cloud"),
             *(undelivered(store) if delivered else ()),
         ]
@@ -42,7 +42,7 @@ def database(store: Store) -> Iterator[str]:
         yield f"database: a row of {row['table']} belongs to none of {row['parent']}"
 
 
-def presses(store: Store, accepted: Collection[str]) -> Iterator[str]:
+def presses(store: Store, accepted: Mapping[str, int]) -> Iterator[str]:
     """Every acknowledged press has its row, and every row is closed."""
     status = {row["id"]: row["status"] for row in store.all("SELECT id, status FROM captures")}
     for capture_id in accepted:
@@ -72,8 +72,8 @@ def images(store: Store, folder: Path) -> Iterator[str]:
             yield f"{path}: not what its name says"
 
 
-def documents(store: Store) -> Iterator[str]:
-    """One document for each closing of a capture, the newest one of what the row says; none taken twice."""
+def documents(store: Store, accepted: Mapping[str, int]) -> Iterator[str]:
+    """One document for each time that a capture was asked for, the newest of what its row says; none taken twice."""
     for row in store.all("SELECT trigger_id FROM captures GROUP BY trigger_id HAVING COUNT(*) > 1"):
         yield f"{row['trigger_id']}: a press that was taken twice"
     for row in store.all("SELECT id, status, revision FROM captures"):
@@ -83,8 +83,8 @@ def documents(store: Store) -> Iterator[str]:
                 "SELECT document FROM outbox WHERE capture_id = ? ORDER BY sequence", [row["id"]]
             )
         ]
-        if row["status"] in CLOSED and len(owed) != 1:
-            yield f"{row['id']}: {len(owed)} documents for the cloud where there should be one"
+        if row["status"] in CLOSED and len(owed) != accepted.get(row["id"], 1):
+            yield f"{row['id']}: {len(owed)} documents for the cloud, and {accepted.get(row['id'], 1)} are owed"
         if owed and owed[-1]["status"] != row["status"]:
             yield f"{row['id']}: {row['status']}, and the cloud is told {owed[-1]['status']}"
         revisions = store.number(
