@@ -15,11 +15,13 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from statistics import median
@@ -27,6 +29,7 @@ from typing import Any
 
 import numpy as np
 import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion
 
 from edge.calibration import read_calibration, write_view
 from edge.config import Config
@@ -139,7 +142,7 @@ class Hand:
                 content: bytes = answer.read()
                 return content
         except urllib.error.HTTPError as error:
-            if error.code == 404 or error.code == 503:  # no live picture yet; a disk that is nearly full
+            if error.code in (404, 503):  # no live picture yet; a disk that is nearly full
                 return b""
             raise
 
@@ -174,8 +177,10 @@ def broker(config: Config) -> Iterator[None]:
 
 @contextmanager
 def connected(config: Config) -> Iterator[paho.Client]:
-    client = paho.Client(paho.CallbackAPIVersion.VERSION2)
-    client.on_connect = lambda *_: client.subscribe(f"goatdev/{STATION_ID}/feedback", qos=1)
+    client = paho.Client(CallbackAPIVersion.VERSION2)
+
+    def listen(*_: Any) -> None:
+        client.subscribe(f"goatdev/{STATION_ID}/feedback", qos=1)
 
     def reached() -> bool:
         try:
@@ -183,6 +188,7 @@ def connected(config: Config) -> Iterator[paho.Client]:
         except OSError:
             return False
 
+    client.on_connect = listen
     wait_for(reached, "the broker", pause_s=0.1)
     client.loop_start()
     try:
@@ -217,20 +223,27 @@ def press_all(config: Config, presses: int, settled: int) -> tuple[Hand, list[Wa
             hand.press(number)
             if number % 10 != 5:  # else the next press finds one that waits
                 newest = hand.accepted[f"press-{number}"]
-                wait_for(lambda newest=newest: not store.capture(newest).is_unfinished, newest)
+                wait_for(partial(is_closed, store, newest), newest)
             seconds.append(time.monotonic() - begun)
             for one in watched:
                 one.sample(number)
             if number % 5 == 0:
                 hand.look(newest)
             if number % 100 == 0:
-                print(f"press {number}, {median(seconds[-100:]):.2f} s each\n{table(watched, min(settled, number))}", flush=True)
+                print(
+                    f"press {number}, {median(seconds[-100:]):.2f} s each\n{table(watched, min(settled, number))}",
+                    flush=True,
+                )
         wait_for(lambda: not store.waiting(), "the last presses")
         wait_for(lambda: not list(undelivered(store)), "the sync", pause_s=0.5)
         assert is_running(config)
     wrong = [*hand.misled, *falsehoods(config, dict.fromkeys(hand.accepted.values(), 1), delivered=True)]
     wrong += [f"{word}.log holds a traceback" for word in SERVICES if "Traceback" in log_of(config, word)]
     return hand, watched, wrong
+
+
+def is_closed(store: Store, capture_id: str) -> bool:
+    return not store.capture(capture_id).is_unfinished
 
 
 def told_of(config: Config, hand: Hand, wrong: list[str]) -> list[str]:
@@ -266,12 +279,18 @@ def main() -> int:
 
 
 def parsed() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--presses", type=int, default=1000)
     parser.add_argument("--shots", type=int, default=1, help="of each press; a station takes 3")
     parser.add_argument("--burst-s", type=float, default=0.0, help="over which they are spread")
-    parser.add_argument("--size", default="", help="of the pictures, as 4656x3496; the bundled ones are smaller")
-    parser.add_argument("--growth-mb", type=float, default=20.0, help="that a process may grow from press 100 on")
+    parser.add_argument(
+        "--size", default="", help="of the pictures, as 4656x3496; the bundled ones are smaller"
+    )
+    parser.add_argument(
+        "--growth-mb", type=float, default=20.0, help="that a process may grow from press 100 on"
+    )
     parser.add_argument("--peak-mb", type=float, default=350.0, help="that a process may hold")
     parser.add_argument("--dir", type=Path, help="where to work; what went wrong is kept there")
     return parser.parse_args()

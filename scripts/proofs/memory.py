@@ -14,7 +14,7 @@ ROWS, COLUMNS = 8, 72
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What no process may exceed: growth from the settled state to the end, and the peak, MB; handles that stay open."""
+    """What no process may exceed: growth once it is settled and peak, in MB, and files that stay open."""
 
     growth_mb: float = 20.0
     peak_mb: float = 350.0
@@ -41,7 +41,9 @@ class Watched:
     samples: list[Sample] = field(default_factory=list)
 
     def sample(self, press: int) -> None:
-        found = dict(re.findall(r"^(\w+):\s+(\d+)", Path(f"/proc/{self.pid}/status").read_text(), re.MULTILINE))
+        found = dict(
+            re.findall(r"^(\w+):\s+(\d+)", Path(f"/proc/{self.pid}/status").read_text(), re.MULTILINE)
+        )
         handles = sum(1 for _ in Path(f"/proc/{self.pid}/fd").iterdir())
         kilo = {name: int(found[name]) * 1024 / MB for name in ("VmRSS", "VmHWM")}
         self.samples.append(Sample(press, kilo["VmRSS"], kilo["VmHWM"], int(found["Threads"]), handles))
@@ -75,7 +77,9 @@ class Watched:
         """The limits that this process exceeded."""
         told = []
         if self.grown_mb(settled) > limits.growth_mb:
-            told.append(f"{self.name} grew by {self.grown_mb(settled):.1f} MB, {limits.growth_mb:g} are allowed")
+            told.append(
+                f"{self.name} grew by {self.grown_mb(settled):.1f} MB, {limits.growth_mb:g} are allowed"
+            )
         if self.peak_mb > limits.peak_mb:
             told.append(f"{self.name} held {self.peak_mb:.0f} MB, {limits.peak_mb:g} are allowed")
         if self.handles_grown(settled) > limits.handles:
@@ -85,7 +89,9 @@ class Watched:
 
 def table(watched: Iterable[Watched], settled: int) -> str:
     """One line for each process."""
-    lines = [f"{'':10}{'press ' + str(settled):>12}{'last':>10}{'growth':>10}{'peak':>10}{'threads':>9}{'open':>6}"]
+    lines = [
+        f"{'':10}{'press ' + str(settled):>12}{'last':>10}{'growth':>10}{'peak':>10}{'threads':>9}{'open':>6}"
+    ]
     for one in watched:
         last = one.samples[-1]
         lines.append(
@@ -104,7 +110,7 @@ def plot(one: Watched) -> str:
     for column, value in columns.items():
         picture[ROWS - 1 - round((value - low) / step)][column] = "*"
     lines = [f"{low + (ROWS - 1 - row) * step:7.1f} |{''.join(points)}" for row, points in enumerate(picture)]
-    axis = f"{'MB':>7} +{'-' * COLUMNS}\n{'':9}press {one.samples[0].press}{str(one.last):>{COLUMNS - 8}}"
+    axis = f"{'MB':>7} +{'-' * COLUMNS}\n{'':9}press {one.samples[0].press}{one.last!s:>{COLUMNS - 8}}"
     return "\n".join([f"{one.name}:", *lines, axis])
 
 

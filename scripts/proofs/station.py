@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -74,20 +74,23 @@ def command(config: Config, *words: str) -> list[str]:
     return [sys.executable, "-m", "edge.cli", *words, "--config", str(config.folder / "goatdev.toml")]
 
 
-def environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(REPO)}
+def environment(code: Path = REPO) -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(code)}
 
 
-def start(config: Config, *words: str, under: Sequence[str] = ()) -> subprocess.Popen[bytes]:
+def start(
+    config: Config, *words: str, under: Sequence[str] = (), code: Path = REPO
+) -> subprocess.Popen[bytes]:
     """Start `goatdev WORDS` in a process group of its own; what it says is in WORD.log.
 
     under  a program that runs it, as strace does
+    code   the folder of the program
     """
     with (config.folder / f"{words[0]}.log").open("ab") as log:
         return subprocess.Popen(
             [*under, *command(config, *words)],
             cwd=config.folder,
-            env=environment(),
+            env=environment(code),
             stdout=log,
             stderr=log,
             start_new_session=True,
@@ -96,17 +99,15 @@ def start(config: Config, *words: str, under: Sequence[str] = ()) -> subprocess.
 
 def kill(process: subprocess.Popen[bytes]) -> None:
     """As a power cut or the kernel ends it, with all that it started."""
-    try:
+    with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     process.wait()
 
 
 @contextmanager
-def running(config: Config, *words: str) -> Iterator[subprocess.Popen[bytes]]:
+def running(config: Config, *words: str, code: Path = REPO) -> Iterator[subprocess.Popen[bytes]]:
     """A service for as long as the block lasts; told to end, and killed where it does not."""
-    process = start(config, *words)
+    process = start(config, *words, code=code)
     try:
         yield process
     finally:

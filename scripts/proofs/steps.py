@@ -1,7 +1,7 @@
-"""What a process does to the disk, call by call, as strace sees it: stops before the next one, so that it can be killed.
+"""What a process does to the disk, call by call, as strace sees it; it can be killed between any two of them.
 
-Nothing in the product knows of it. Each call that changes files waits for a moment before it is made; who reads here
-that one is done has that moment to kill the process exactly between two of them.
+Nothing in the product knows of it. Each call that changes files waits for a moment before it is made: who reads here
+that one is done has that moment to kill the process before the next.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import select
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO
@@ -59,6 +59,13 @@ class Traced:
                 step = self.step_of(line.decode(errors="replace"))
                 if step is not None:
                     yield step
+
+    def until(self, is_done: Callable[[], bool]) -> Iterator[Step]:
+        """Each step until it has done what is waited for."""
+        ended = False
+        while not ended:
+            ended = is_done()
+            yield from self.steps(0.5)
 
     def step_of(self, line: str) -> Step | None:
         """The step that a line of strace tells of; a call that was begun in an earlier line is known by its thread."""

@@ -87,9 +87,7 @@ def documents(store: Store, accepted: Mapping[str, int]) -> Iterator[str]:
             yield f"{row['id']}: {len(owed)} documents for the cloud, and {accepted.get(row['id'], 1)} are owed"
         if owed and owed[-1]["status"] != row["status"]:
             yield f"{row['id']}: {row['status']}, and the cloud is told {owed[-1]['status']}"
-        revisions = store.number(
-            "SELECT COUNT(*) AS number FROM revisions WHERE capture_id = ?", [row["id"]]
-        )
+        revisions = store.number("SELECT COUNT(*) AS number FROM revisions WHERE capture_id = ?", [row["id"]])
         if revisions != row["revision"]:
             yield f"{row['id']}: revision {row['revision']}, and {revisions} are kept"
 
@@ -109,7 +107,12 @@ def receipts(store: Store, cloud: Path) -> Iterator[str]:
             elif sha256_of(path) != sha256:
                 yield f"{row['capture_id']}: {key} is not what the receipt says"
     for path in (cloud / BUCKETS["processed"]).rglob("result.json"):
-        for key, sha256 in json.loads(path.read_text())["objects"].items():
+        try:
+            objects = json.loads(path.read_text())["objects"]
+        except ValueError:
+            yield f"{path}: cannot be read"
+            continue
+        for key, sha256 in objects.items():
             named = cloud / BUCKETS["captures" if key.startswith("captures/") else "processed"] / key
             if not named.is_file() or sha256_of(named) != sha256:
                 yield f"{path}: names {key}, which is not there"
