@@ -30,7 +30,7 @@ from pathlib import Path
 from edge.config import Config, load_config
 from edge.errors import StationError
 from edge.keeping.store import Store
-from scripts.proofs.disk import Diary, lacks, mounted, read_diary, rebuild, recorded
+from scripts.proofs.disk import Diary, lacks, mounted, read_diary, rebuild, recorded, run
 from scripts.proofs.station import (
     REPO,
     command,
@@ -129,7 +129,10 @@ def started_again(config: Config, told: Mapping[str, str]) -> list[str]:
     )
     said = log_of(config, "run") + done.stderr
     wrong = [f"it says: {said[-1500:]}"] if "Traceback" in said or done.returncode else []
-    return [*wrong, *falsehoods(config, dict.fromkeys(told, 1), delivered=True)]
+    try:
+        return [*wrong, *falsehoods(config, dict.fromkeys(told, 1), delivered=True)]
+    except StationError as error:
+        return [*wrong, str(error)]
 
 
 def cut_all(folder: Path, promises: list[Promise], cuts: int, chance: random.Random) -> list[str]:
@@ -142,17 +145,20 @@ def cut_all(folder: Path, promises: list[Promise], cuts: int, chance: random.Ran
         # Nothing is at stake more than what somebody has just been told.
         cut = chance.choice(told) if number % 2 else chance.randrange(told[0], len(diary.entries) + 1)
         known = [one for one in promises if one.position <= diary.position(cut)]
-        rebuild(diary, folder / "empty.img", folder / "cut.img", cut, chance)
-        found = opened_again(folder, at, known)
+        # Each a file of its own: a loop device that somebody still looks at would show the one before.
+        image = folder / f"cut{number}.img"
+        rebuild(diary, folder / "empty.img", image, cut, chance)
+        found = opened_again(image, at, known)
+        image.unlink()
         hit["intact" if not found else "not as promised"] += 1
         wrong += [f"cut {number}, at {cut} of {len(diary.entries)}: {one}" for one in found]
     print(f"{cuts} cuts: {dict(hit)}", flush=True)
     return wrong
 
 
-def opened_again(folder: Path, at: Path, known: list[Promise]) -> list[str]:
+def opened_again(image: Path, at: Path, known: list[Promise]) -> list[str]:
     try:
-        with mounted(folder / "cut.img", at):
+        with mounted(image, at):
             return lost(load_config(at / "station" / "goatdev.toml"), known)
     except OSError as error:
         return [str(error)]
@@ -185,6 +191,10 @@ def main() -> int:
         diary = read_diary(folder / "diary")
         print(describe(diary, promises), flush=True)
         wrong = cut_all(folder, promises, options.cuts, chance)
+        if wrong and options.dir:
+            run(
+                "cp", "--sparse=always", *map(str, (folder / "diary", folder / "empty.img")), str(options.dir)
+            )
     if options.mistake:
         told = f"{len(wrong)} things were found wrong" if wrong else "NOT NOTICED"
         print(f"{options.mistake}: {told}", *wrong[:3], sep="\n")
@@ -210,7 +220,7 @@ def parsed() -> argparse.Namespace:
         "--mistake", choices=list(MISTAKES), help="break the program so, and see that it is noticed"
     )
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--dir", type=Path, help="where to work")
+    parser.add_argument("--dir", type=Path, help="where to work; the disk of what went wrong is kept there")
     return parser.parse_args()
 
 
