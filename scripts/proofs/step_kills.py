@@ -96,6 +96,8 @@ def kill_after(config: Config, words: tuple[str, ...], number: int, presses: boo
             if count == number:
                 kill(victim.process)
                 return Killed(config, step, pressed)
+    if "strace:" in log_of(config, words[0]):
+        raise OSError(log_of(config, words[0]))
     return None
 
 

@@ -11,7 +11,6 @@ import re
 import select
 import shutil
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -99,15 +98,13 @@ def traced(config: Config, *words: str) -> Iterator[Traced]:
     """`goatdev WORDS` under strace; killed at the end of the block, if not before."""
     if STRACE is None:
         raise SystemExit("strace is not installed: sudo apt-get install strace")
-    reading, writing = os.pipe()
-    output = f"/proc/{os.getpid()}/fd/{writing}"
-    under = [STRACE, "-f", "--seccomp-bpf", "-y", "-qq", "-s", "0", "-o", output]
+    told = config.folder / "steps"
+    os.mkfifo(told)
+    under = [STRACE, "-f", "--seccomp-bpf", "-y", "-qq", "-s", "0", "-o", str(told)]
     under += ["-e", "signal=none", "-e", f"trace={CALLS}", "-e", f"inject={CALLS}:delay_enter={WAIT_US}"]
     process = start(config, *words, under=under)
-    # Held open until strace has opened it, so that the end of the process is the end of the lines.
-    time.sleep(0.2)
-    os.close(writing)
-    with os.fdopen(reading, "rb", buffering=0) as lines:
+    with told.open("rb", buffering=0) as lines:
+        told.unlink()
         try:
             yield Traced(process, lines, {})
         finally:
