@@ -94,11 +94,13 @@ def recorded(folder: Path) -> Iterator[Path]:
     run("mkfs.ext4", "-q", "-E", "lazy_itable_init=0,lazy_journal_init=0", str(empty))
     run("cp", "--sparse=always", str(empty), str(image))
     words = [sys.executable, "-m", "scripts.proofs.disk", str(image), str(served), str(folder / "diary")]
-    server = subprocess.Popen(words, cwd=Path(__file__).resolve().parents[2])
+    told = folder / "fuse.log"
+    with told.open("wb") as log:
+        server = subprocess.Popen(words, cwd=Path(__file__).resolve().parents[2], stderr=log)
     try:
         while not (served / "disk").exists():
             if server.poll() is not None:
-                raise SystemExit("the disk cannot be served: is FUSE allowed here?")
+                raise SystemExit(f"the disk cannot be served: {told.read_text()}")
             time.sleep(0.02)
         with mounted(served / "disk", at):
             yield at
@@ -164,7 +166,7 @@ def main() -> None:
     import mfusepy
 
     image, folder, diary = sys.argv[1:]
-    mfusepy.FUSE(serving(mfusepy, image, diary), folder, foreground=True, nothreads=False, max_threads=4)
+    mfusepy.FUSE(serving(mfusepy, image, diary), folder, foreground=True, nothreads=False)
 
 
 def serving(fuse: Any, image: str, diary: str) -> Any:

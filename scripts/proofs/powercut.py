@@ -65,13 +65,17 @@ class Promise:
     status: str
 
 
-def work(folder: Path, presses: int, code: Path) -> list[Promise]:
-    """Press on a station on the recorded disk, by its dashboard; all that was promised meanwhile."""
+def work(folder: Path, presses: int, code: Path) -> tuple[int, list[Promise]]:
+    """Press on a station on the recorded disk, by its dashboard.
+
+    Returns how long the diary was before its first start, and all that was promised from then on.
+    """
     promises = list[Promise]()
     diary = folder / "diary"
     with recorded(folder) as disk, ExitStack() as services:
         config = prepare(disk / "station", more=f"[dashboard]\nport = {free_port()}\n")
         os.sync()  # the proof is of what the station writes, not of its configuration
+        begun = diary.stat().st_size
         for word in ("run", "dashboard", "sync"):
             services.enter_context(running(config, word, code=code))
         wait_for(lambda: "is ready" in log_of(config, "run"), "the station")
@@ -82,7 +86,7 @@ def work(folder: Path, presses: int, code: Path) -> list[Promise]:
             status = wait_for(partial(closed, config, capture_id), capture_id)
             promises.append(Promise(diary.stat().st_size, capture_id, status))
         time.sleep(1.0)  # so that the sync delivers some
-    return promises
+    return begun, promises
 
 
 def closed(config: Config, capture_id: str) -> str | None:
@@ -135,15 +139,16 @@ def started_again(config: Config, told: Mapping[str, str]) -> list[str]:
         return [*wrong, str(error)]
 
 
-def cut_all(folder: Path, promises: list[Promise], cuts: int, chance: random.Random) -> list[str]:
-    """What so many cuts lose, each at another instant."""
+def cut_all(folder: Path, begun: int, promises: list[Promise], cuts: int, chance: random.Random) -> list[str]:
+    """What so many cuts lose, each at another instant from when the diary was so long."""
     diary, at = read_diary(folder / "diary"), folder / "cut"
     at.mkdir()
+    first = diary.when(begun)
     told = [diary.when(one.position) for one in promises]
     wrong, hit = list[str](), Counter[str]()
     for number in range(1, cuts + 1):
         # Nothing is at stake more than what somebody has just been told.
-        cut = chance.choice(told) if number % 2 else chance.randrange(told[0], len(diary.entries) + 1)
+        cut = chance.choice(told) if number % 2 else chance.randrange(first, len(diary.entries) + 1)
         known = [one for one in promises if one.position <= diary.position(cut)]
         # Each a file of its own: a loop device that somebody still looks at would show the one before.
         image = folder / f"cut{number}.img"
@@ -187,10 +192,10 @@ def main() -> int:
         folder = Path(name)
         changes = MISTAKES[options.mistake] if options.mistake else ()
         code = broken(folder / "code", changes) if changes else REPO
-        promises = work(folder, options.presses, code)
+        begun, promises = work(folder, options.presses, code)
         diary = read_diary(folder / "diary")
         print(describe(diary, promises), flush=True)
-        wrong = cut_all(folder, promises, options.cuts, chance)
+        wrong = cut_all(folder, begun, promises, options.cuts, chance)
         if wrong and options.dir:
             run(
                 "cp", "--sparse=always", *map(str, (folder / "diary", folder / "empty.img")), str(options.dir)
