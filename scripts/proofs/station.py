@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -22,6 +23,7 @@ from edge.selftest import SAMPLES
 from edge.triggers import new_trigger
 
 REPO = Path(__file__).resolve().parent.parent.parent
+UNIT = REPO / "systemd" / "goatdev-station.service"
 STATION_ID = "proof"
 CONFIG = """\
 [station]
@@ -75,7 +77,10 @@ def command(config: Config, *words: str) -> list[str]:
 
 
 def environment(code: Path = REPO) -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(code)}
+    """As the station's unit file has it, for the folder of a program."""
+    given = re.findall(r"^Environment=(.*)", UNIT.read_text(), re.MULTILINE)
+    named = (one.split("=", 1) for line in given for one in line.split())
+    return {**os.environ, **dict(named), "PYTHONPATH": str(code)}
 
 
 def start(
