@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 
 from edge.errors import DeliveryDelayed, DeliveryRefused
-from edge.keeping.durable import make_folder, write_durably
+from edge.keeping.durable import make_folder, sync_folder, write_durably
 
 BUCKETS = {"captures": "goat-captures-local", "processed": "goat-processed-local"}
 
@@ -23,7 +23,10 @@ class FolderCloud:
         path = self.root / BUCKETS[bucket] / key
         sha256 = hashlib.sha256(content).hexdigest()
         try:
-            if not path.exists():
+            if path.exists():
+                # It may be there since a moment before a kill: nothing else says that its name is on the disk.
+                sync_folder(path.parent)
+            else:
                 make_folder(path.parent)
                 write_durably(path, content)
             stored = hashlib.sha256(path.read_bytes()).hexdigest()

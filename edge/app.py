@@ -146,6 +146,7 @@ def close_interrupted(store: Store, archive: Archive) -> None:
     """The first act of every start: what a crash left in the middle is failed, its pictures kept."""
     archive.discard_parts()
     for capture in store.interrupted():
+        archive.settle(capture.id)
         kept = tuple(image for image in archive.images_of(capture.id) if image.kind == "raw")
         closed = capture.with_images(kept).failed(
             "the station restarted during this capture", "press again; its pictures are kept"

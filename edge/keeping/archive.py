@@ -14,7 +14,7 @@ from pathlib import Path
 
 from edge.errors import PictureError, StoreError
 from edge.images import size_of
-from edge.keeping.durable import make_folder, write_durably
+from edge.keeping.durable import make_folder, sync_folder, write_durably
 from edge.records import Frame, StoredImage
 
 IMAGE_NAME = re.compile(
@@ -75,6 +75,12 @@ class Archive:
         found = sorted(path for path in folder.glob("*.jpg") if IMAGE_NAME.fullmatch(path.name))
         contents = ((path, path.read_bytes()) for path in found)
         return tuple(self.describe(path, content) for path, content in contents if is_whole(path, content))
+
+    def settle(self, capture_id: str) -> None:
+        """Make sure that the images of a capture keep their names: a kill may have come before their folder's flush."""
+        folder = self.folder_of(capture_id)
+        if folder.is_dir():
+            sync_folder(folder)
 
     def discard_parts(self) -> None:
         """Remove what a killed station was writing: nothing was promised about it."""

@@ -1,0 +1,1 @@
+"""Long proofs of what the station promises, with its real processes: endurance, kills, power cuts."""
