@@ -255,6 +255,7 @@ ASSEMBLY = {
     "cli_doctor",
     "cli_export",
     "cli_models",
+    "cli_drill",
     "cli_replay",
 }
 
@@ -290,6 +291,7 @@ DOORS = {
         "edge/keeping/store.py",
         "edge/keeping/schema.py",
         "edge/keeping/snapshot.py",
+        "edge/drills/upgrade.py",
     },
     "waitress": {"dashboard/__main__.py"},
     "picamera2": {"edge/cameras/picamera.py"},

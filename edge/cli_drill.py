@@ -1,0 +1,64 @@
+"""`goatdev drill`: plays what goes wrong in barns against a scratch station, and says what was seen."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from dataclasses import asdict
+from typing import Any
+
+from edge.console import say, with_json
+from edge.drills.play import DRILLS, FAILED, NOT_YET, PASSED, Drill, Outcome, play
+
+WIDTH = max(len(drill.name) for drill in DRILLS)
+
+
+def drill_command(options: argparse.Namespace) -> int:
+    """Play the drills, all or those that are named; 0 where none failed."""
+    # What the drills break would be told here as if it were this station's.
+    logging.getLogger("goatdev").setLevel(logging.CRITICAL)
+    chosen = [drill for drill in DRILLS if not options.only or drill.name in options.only]
+    if options.list:
+        return list_drills(chosen, options.json)
+    outcomes = [told(drill, sys.stderr if options.json else sys.stdout) for drill in chosen]
+    counts = {state: [one.state for one in outcomes].count(state) for state in (PASSED, FAILED)}
+    if options.json:
+        say({"passed": counts[FAILED] == 0, "drills": [asdict(one) for one in outcomes]})
+    else:
+        rest = len(outcomes) - sum(counts.values())
+        print(f"{counts[PASSED]} passed, {counts[FAILED]} failed, {rest} not played")
+    return 1 if counts[FAILED] else 0
+
+
+def told(drill: Drill, out: Any) -> Outcome:
+    """Play one drill, and tell that it is played while it is."""
+    print(f"{drill.name:{WIDTH}}  ", end="", file=out, flush=True)
+    outcome = play(drill)
+    took = f" ({outcome.seconds:.0f} s)" if outcome.seconds else ""
+    print(f"{outcome.state:7}  {outcome.seen}{took}", file=out, flush=True)
+    return outcome
+
+
+def list_drills(drills: list[Drill], as_json: bool) -> int:
+    """What each drill is about."""
+    listed = [{"name": drill.name, "about": about(drill)} for drill in drills]
+    if as_json:
+        say({"drills": listed})
+    else:
+        print("\n".join(f"{one['name']:{WIDTH}}  {one['about']}" for one in listed))
+    return 0
+
+
+def about(drill: Drill) -> str:
+    return (drill.play.__doc__ or "") if drill.play else f"{NOT_YET}: {drill.not_yet}"
+
+
+def add_drill(commands: Any) -> None:
+    drill = with_json(commands.add_parser("drill", help="play what goes wrong, on a scratch station"))
+    names = [one.name for one in DRILLS]
+    drill.add_argument(
+        "--only", metavar="NAME", action="append", choices=names, help="only this one; may be repeated"
+    )
+    drill.add_argument("--list", action="store_true", help="say which there are, and play none")
+    drill.set_defaults(command=drill_command)
