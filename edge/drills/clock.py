@@ -26,7 +26,7 @@ class MovableClock:
 
 
 def clock_corrected(scratch: Scratch) -> str:
-    """A goat is measured at a clock of 1970, which is then set: the next press is fresh, the first gets its true time."""
+    """A goat is measured at a clock of 1970, which is then set: the goat gets its true time, the next press counts."""
     clock = MovableClock()
     with open_station(scratch.config, clock) as station:
         first = served(station, clock)

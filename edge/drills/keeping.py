@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import os
-import random
 import shutil
-import signal
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
-from edge.drills.scratch import Scratch, end
+from edge.drills.scratch import Scratch
 from edge.drills.verdicts import DrillSkipped, require
 from edge.records import Status
 
@@ -22,8 +19,6 @@ FULL = 0.97
 # Pruning is due on any disk that is a fifth full.
 EAGER_TO_PRUNE = "\n[disk]\nwarn = 0.2\nprune = 0.2\nrefuse = 0.99\n"
 KILLS = 8
-# A capture takes less than this after its press.
-CAPTURE_S = 1.0
 GARBAGE = b"not a database" * 40
 
 
@@ -85,22 +80,17 @@ def database_malformed(scratch: Scratch) -> str:
 
 def killed_between_writes(scratch: Scratch) -> str:
     """kill -9 at any moment of a capture: no press is lost, no picture torn, nothing stays half done."""
-    pressed: list[str] = []
-    chance = random.Random(11)
-    for number in range(KILLS):
-        process = scratch.start("edge.cli", "run")
-        try:
-            pressed.append(scratch.press())
-            scratch.wait(partial(is_taken_up, scratch, pressed[-1]), "the press is taken up")
-            time.sleep(chance.uniform(number, number + 1) * CAPTURE_S / KILLS)
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-        finally:
-            end(process)
+    with scratch.station():
+        first = press_taken_up(scratch)
+        begun_s = time.monotonic()
+        scratch.closed(first)
+        takes_s = time.monotonic() - begun_s
+    pressed = [killed_after(scratch, takes_s * (number + 0.5) / (KILLS - 1)) for number in range(KILLS)]
     with scratch.station():
         scratch.completed()
     captures = {one.id: one for one in scratch.captures()}
     require(set(pressed) <= set(captures), "a press was lost")
+    require(captures[first].status is Status.COMPLETED, "an earlier capture was lost")
     statuses = [captures[one].status for one in pressed]
     require(
         not any(captures[one].is_unfinished for one in pressed), f"something stayed half done: {statuses}"
@@ -119,8 +109,22 @@ def failing(scratch: Scratch, name: str) -> str:
     return check["text"] if check.get("state") == "fail" else ""
 
 
-def is_taken_up(scratch: Scratch, capture_id: str) -> bool:
-    return scratch.capture(capture_id).status is not Status.QUEUED
+def killed_after(scratch: Scratch, seconds: float) -> str:
+    """Press, and kill the station so long after it took the press up; returns the capture's id."""
+    process = scratch.start("edge.cli", "run")
+    try:
+        pressed = press_taken_up(scratch)
+        time.sleep(seconds)
+    finally:
+        process.kill()
+        process.wait()
+    return pressed
+
+
+def press_taken_up(scratch: Scratch) -> str:
+    pressed = scratch.press()
+    scratch.wait(lambda: scratch.capture(pressed).status is not Status.QUEUED, "the press is taken up")
+    return pressed
 
 
 def require_whole(scratch: Scratch) -> None:

@@ -73,6 +73,7 @@ class Scratch:
         self.config_path = folder / "goatdev.toml"
         self.log = folder / "log.txt"
         self.port = free_port()
+        self.services: dict[str, subprocess.Popen[bytes]] = {}
         self.configure()
 
     def configure(self, more: str = "") -> None:
@@ -102,10 +103,11 @@ class Scratch:
     @contextmanager
     def running(self, module: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
         """A service of the station, ended as systemd ends it, or killed where it does not listen."""
-        process = self.start(module, *arguments)
+        process = self.services[module] = self.start(module, *arguments)
         try:
             yield process
         finally:
+            del self.services[module]
             end(process)
 
     @contextmanager
@@ -116,14 +118,13 @@ class Scratch:
 
     def call(self, module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
-        return subprocess.run(
-            self.command(module, *arguments),
-            capture_output=True,
-            text=True,
-            timeout=2 * PATIENCE_S,
-            check=False,
-            env=self.environment(),
-        )
+        command, environment = self.command(module, *arguments), self.environment()
+        try:
+            return subprocess.run(
+                command, capture_output=True, text=True, timeout=PATIENCE_S, check=False, env=environment
+            )
+        except subprocess.TimeoutExpired:
+            raise DrillFailed(f"{module} {' '.join(arguments)} did not end within {PATIENCE_S:g} s") from None
 
     def last_words(self) -> str:
         """What its processes logged last."""
@@ -159,7 +160,10 @@ class Scratch:
 
     def capture(self, capture_id: str) -> Capture:
         with Store(self.config.database_path) as store:
-            return store.capture(capture_id)
+            try:
+                return store.capture(capture_id)
+            except KeyError:
+                raise DrillFailed(f"the press {capture_id} was lost") from None
 
     def captures(self) -> list[Capture]:
         """Newest first."""
@@ -201,6 +205,8 @@ class Scratch:
             answer = true()
             if answer:
                 return answer
+            for module, process in self.services.items():
+                require(process.poll() is None, f"{module} ended by itself: {self.last_words()}")
             time.sleep(0.02)
         raise DrillFailed(f"not within {within_s:g} s: {what} (last logged: {self.last_words()})")
 
