@@ -64,9 +64,11 @@ WHERE name = 'press'
 RETURNING last AS number
 """
 
+# Asked for many times a second: it needs the words of the index of what waits, or it looks at every capture.
 NEXT_QUEUED = """
 SELECT id FROM captures
 WHERE status = 'queued'
+  AND status IN ('queued', 'processing')
 ORDER BY finished_at IS NOT NULL, sequence
 LIMIT 1
 """
