@@ -171,6 +171,7 @@ EDGE_MAY_IMPORT = {
         "config",
         "demo",
         "drills.verdicts",
+        "keeping.locks",
         "keeping.store",
         "records",
         "selftest",

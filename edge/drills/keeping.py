@@ -18,7 +18,7 @@ SMALL_DISK_MB = 64
 FULL = 0.97
 # Pruning is due on any disk that is a fifth full.
 EAGER_TO_PRUNE = "\n[disk]\nwarn = 0.2\nprune = 0.2\nrefuse = 0.99\n"
-KILLS = 8
+KILLS = 6
 GARBAGE = b"not a database" * 40
 
 
@@ -49,6 +49,8 @@ def database_missing(scratch: Scratch) -> str:
     for part in scratch.config.data_dir.glob("station.db*"):
         part.unlink()
     with scratch.station(), scratch.running("dashboard"):
+        # The drill itself must not be the one who begins a new database.
+        scratch.wait(scratch.config.database_path.exists, "a new database is begun")
         scratch.completed()
         said = scratch.wait(lambda: failing(scratch, "database"), "health says that the database is missing")
         time.sleep(2)  # pruning would have had its turns
@@ -85,7 +87,8 @@ def killed_between_writes(scratch: Scratch) -> str:
         begun_s = time.monotonic()
         scratch.closed(first)
         takes_s = time.monotonic() - begun_s
-    pressed = [killed_after(scratch, takes_s * (number + 0.5) / (KILLS - 1)) for number in range(KILLS)]
+    # Also after it is closed: then it must stay as it is.
+    pressed = [killed_after(scratch, 2 * takes_s * (number + 0.5) / KILLS) for number in range(KILLS)]
     with scratch.station():
         scratch.completed()
     captures = {one.id: one for one in scratch.captures()}

@@ -19,6 +19,7 @@ from typing import Any
 from edge.config import Config, load_config
 from edge.demo import END_WITH_PARENT
 from edge.drills.verdicts import DrillFailed, require
+from edge.keeping.locks import is_held
 from edge.keeping.store import Store
 from edge.records import VIEWS, Capture, Status
 from edge.selftest import SAMPLES
@@ -95,10 +96,9 @@ class Scratch:
         return {**kept, "PYTHONPATH": os.pathsep.join(paths)}
 
     def start(self, module: str, *arguments: str) -> subprocess.Popen[bytes]:
+        command, environment = self.command(module, *arguments), self.environment()
         with self.log.open("ab") as log:
-            return subprocess.Popen(
-                self.command(module, *arguments), stdout=log, stderr=log, env=self.environment()
-            )
+            return subprocess.Popen(command, stdout=log, stderr=log, cwd=self.folder, env=environment)
 
     @contextmanager
     def running(self, module: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
@@ -112,8 +112,9 @@ class Scratch:
 
     @contextmanager
     def station(self) -> Iterator[subprocess.Popen[bytes]]:
-        """The station's own process; a press waits until it is there."""
+        """The station's own process, once it owns its folder; a press waits until it is ready."""
         with self.running("edge.cli", "run") as process:
+            self.wait(lambda: is_held(self.config.station_lock), "the station starts")
             yield process
 
     def call(self, module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -121,7 +122,13 @@ class Scratch:
         command, environment = self.command(module, *arguments), self.environment()
         try:
             return subprocess.run(
-                command, capture_output=True, text=True, timeout=PATIENCE_S, check=False, env=environment
+                command,
+                capture_output=True,
+                text=True,
+                timeout=PATIENCE_S,
+                check=False,
+                cwd=self.folder,
+                env=environment,
             )
         except subprocess.TimeoutExpired:
             raise DrillFailed(f"{module} {' '.join(arguments)} did not end within {PATIENCE_S:g} s") from None
