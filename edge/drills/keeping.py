@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,6 +19,8 @@ FULL = 0.97
 # Pruning is due on any disk that is a fifth full.
 EAGER_TO_PRUNE = "\n[disk]\nwarn = 0.2\nprune = 0.2\nrefuse = 0.99\n"
 KILLS = 6
+# In this time a station that may prune has begun to.
+PRUNING_S = 2.0
 GARBAGE = b"not a database" * 40
 
 
@@ -52,10 +54,10 @@ def database_missing(scratch: Scratch) -> str:
         # The drill itself must not be the one who begins a new database.
         scratch.wait(scratch.config.database_path.exists, "a new database is begun")
         scratch.completed()
+        require_all(kept, scratch)
         said = scratch.wait(lambda: failing(scratch, "database"), "health says that the database is missing")
-        time.sleep(2)  # pruning would have had its turns
-        lost = kept.items() - scratch.pictures().items()
-    require(not lost, f"{len(lost)} of {len(kept)} pictures were lost with the database")
+        time.sleep(PRUNING_S)
+        require_all(kept, scratch)
     return f"all {len(kept)} pictures kept, a new goat measured; health: {said}"
 
 
@@ -104,6 +106,11 @@ def killed_between_writes(scratch: Scratch) -> str:
 
 
 # How it is done.
+
+
+def require_all(pictures: Mapping[str, str], scratch: Scratch) -> None:
+    lost = pictures.items() - scratch.pictures().items()
+    require(not lost, f"{len(lost)} of {len(pictures)} pictures were lost with the database")
 
 
 def failing(scratch: Scratch, name: str) -> str:
