@@ -8,7 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from dashboard import create_app
-from dashboard.words import local_time
+from edge.health.check import local_time
 from edge.keeping.dating import ClockWatch
 from edge.triggers import new_trigger
 from tests.clocks import NOON, YEAR_1970, HandClock
