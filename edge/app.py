@@ -39,8 +39,8 @@ log = logging.getLogger("goatdev.station")
 
 # A press is served within this time when the station is idle.
 POLL_S = 0.02
-# A clock that was set is noticed within this time.
-CLOCK_S = 1.0
+# A clock that was set is noticed within this time, and a capture dated in each.
+CLOCK_S = 0.2
 READY = "waiting for a press"
 
 

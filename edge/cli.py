@@ -21,6 +21,7 @@ from edge.cli_backup import add_backup
 from edge.cli_calibrate import add_calibrating
 from edge.cli_cameras import add_cameras
 from edge.cli_doctor import add_doctor
+from edge.cli_drill import add_drill
 from edge.cli_export import add_export
 from edge.cli_models import add_models
 from edge.cli_records import add_records
@@ -256,6 +257,7 @@ def parser() -> argparse.ArgumentParser:
     add_export(commands)
     add_replay(commands)
     add_doctor(commands)
+    add_drill(commands)
     return top
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from edge.clock import read_clock
@@ -21,8 +21,6 @@ log = logging.getLogger("goatdev.clock")
 
 # A clock that is kept right moves by far less, one that is set by more.
 JUMP_S = 1.0
-# So many in one turn, that a press does not wait.
-AT_ONCE = 3
 
 REMEMBER_BOOT = """
 INSERT INTO boots (boot_id, booted_at)
@@ -35,6 +33,7 @@ ON CONFLICT (boot_id) DO UPDATE SET booted_at = :booted_at
 UNDATED_NOW = """
 SELECT id FROM captures
 WHERE boot_id = :boot_id
+  AND sequence > :after
   AND clock_source <> 'ntp'
   AND dated_from IS NOT 'ntp'
   AND status IN ('completed', 'failed', 'missed')
@@ -44,7 +43,7 @@ WHERE boot_id = :boot_id
          > :jump_s / 86400
   )
 ORDER BY sequence
-LIMIT :limit
+LIMIT 1
 """
 
 # Of boots that are over: what is not known of them by now will never be.
@@ -54,7 +53,16 @@ WHERE boot_id <> :boot_id
   AND clock_source = 'unsynchronised'
   AND dated_from IS NULL
   AND status IN ('completed', 'failed', 'missed')
-LIMIT :limit
+LIMIT 1
+"""
+
+# Up to which press all have been served. The plus keeps it from looking through all of them for the first that waits.
+SERVED = """
+SELECT COALESCE(
+    (SELECT MIN(+sequence) - 1 FROM captures WHERE status IN ('queued', 'processing')),
+    (SELECT MAX(sequence) FROM captures),
+    0
+) AS number
 """
 
 DATE = """
@@ -68,6 +76,19 @@ WHERE id = :id
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """When all was dated that could be.
+
+    newest  the outbox entry that was the newest then; -1 before the first look
+    served  up to which press all had been served
+    """
+
+    at: Stamp
+    newest: int = -1
+    served: int = 0
+
+
 class ClockWatch:
     """Notices that the wall clock was set, and tells the captures from before when they were really taken.
 
@@ -76,28 +97,22 @@ class ClockWatch:
 
     def __init__(self, store: Store, language: str, clock: Callable[[], Stamp] = read_clock) -> None:
         self.store, self.language, self.clock = store, language, clock
-        self.settled: tuple[Stamp, int] | None = None
+        self.settled: Settled | None = None
 
     def look(self) -> None:
-        """Date some captures, if there is anything new to know; called again and again, and mostly nothing to do."""
+        """Date one capture, if there is anything new to know; called again and again, and mostly nothing to do."""
         now = self.clock()
         newest = self.store.number("SELECT COALESCE(MAX(id), 0) AS number FROM outbox")
-        if self.is_settled(now, newest):
+        settled = self.settled if self.settled and not is_set(self.settled.at, now) else Settled(now)
+        if settled.newest == newest:
             return
         if now.clock.source == "ntp":
             self.remember_boot(now)
-        undated = self.undated(now)
-        for capture in undated:
-            self.date(capture, now)
-        if not undated:
-            self.settled = now, newest
-
-    def is_settled(self, now: Stamp, newest: int) -> bool:
-        """Whether nothing has happened since all was dated: no capture closed, no clock set."""
-        if self.settled is None:
-            return False
-        then, newest_then = self.settled
-        return newest == newest_then and now.clock.source == then.clock.source and not jumped(then, now)
+        undated = self.next_undated(now, settled.served)
+        if undated is not None:
+            self.date(undated, now)
+        else:
+            self.settled = Settled(now, newest, self.store.number(SERVED))
 
     def remember_boot(self, now: Stamp) -> None:
         """For captures that follow when the time server is out of reach again, and for the next start."""
@@ -112,16 +127,17 @@ class ClockWatch:
         row = self.store.one("SELECT booted_at FROM boots WHERE boot_id = ?", [boot_id])
         return datetime.fromisoformat(row["booted_at"]) if row else None
 
-    def undated(self, now: Stamp) -> list[Capture]:
+    def next_undated(self, now: Stamp, after: int) -> Capture | None:
+        """A capture that can be dated now, of those behind a press."""
         about = {
             "boot_id": now.clock.boot_id,
+            "after": after,
             "booted_at": now.booted_at.isoformat(),
             "is_known": self.known_boot(now.clock.boot_id) is not None,
             "jump_s": JUMP_S,
-            "limit": AT_ONCE,
         }
-        rows = self.store.all(UNDATED_NOW, about) or self.store.all(UNDATED_BEFORE, about)
-        return [self.store.capture(row["id"]) for row in rows]
+        row = self.store.one(UNDATED_NOW, about) or self.store.one(UNDATED_BEFORE, about)
+        return self.store.capture(row["id"]) if row else None
 
     def date(self, capture: Capture, now: Stamp) -> None:
         """Write down what is known now, and owe the cloud the new document: both or neither."""
@@ -144,6 +160,7 @@ class ClockWatch:
         return Dating("ntp" if known else "set", now.at, note, taken_at, by_s)
 
 
-def jumped(before: Stamp, now: Stamp) -> bool:
-    """Whether somebody set the wall clock in between."""
-    return abs(now.booted_at - before.booted_at) > timedelta(seconds=JUMP_S)
+def is_set(before: Stamp, now: Stamp) -> bool:
+    """Whether the wall clock was set in between, or follows another than before."""
+    jumped = abs(now.booted_at - before.booted_at) > timedelta(seconds=JUMP_S)
+    return jumped or now.clock.source != before.clock.source

@@ -182,7 +182,7 @@ WHERE captures.id = earlier.id;
 
 CREATE UNIQUE INDEX captures_in_order ON captures (sequence);
 
-CREATE INDEX captures_of_boot ON captures (boot_id) WHERE clock_source <> 'ntp';
+CREATE INDEX captures_of_boot ON captures (boot_id, sequence) WHERE clock_source <> 'ntp';
 
 CREATE INDEX captures_undated ON captures (boot_id) WHERE clock_source = 'unsynchronised' AND dated_from IS NULL;
 

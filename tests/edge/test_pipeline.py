@@ -12,12 +12,13 @@ import pytest
 from edge.app import Station, open_station
 from edge.cameras.simulated import SimulatedCamera
 from edge.cameras.tended import TendedCamera
+from edge.clock import read_clock
 from edge.config import Config, load_config
 from edge.errors import ConfigError, StoreError
 from edge.eye import Eye
 from edge.images import read_picture
 from edge.keeping.outbox import Outbox
-from edge.records import Capture, Picture, Segmentation, Status, utc_now
+from edge.records import Capture, Picture, Segmentation, Status
 from edge.segment import Segmenter
 from edge.triggers import new_trigger
 from tests.conftest import SAMPLES, jpeg
@@ -179,7 +180,9 @@ def test_with_every_camera_dead_the_capture_fails_and_the_next_press_works(stati
 
 
 def test_a_press_that_waited_too_long_is_missed_not_measured(station: Station) -> None:
-    old = press(station, requested_at=utc_now() - timedelta(seconds=60))
+    now = read_clock()
+    earlier = replace(now.clock, since_boot_s=now.clock.since_boot_s - 60)
+    old = press(station, requested_at=now.at - timedelta(seconds=60), clock=earlier)
     done = station.serve(old)
     assert done.status is Status.MISSED
     assert done.images == ()
