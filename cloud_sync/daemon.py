@@ -12,7 +12,7 @@ from cloud_sync.deliver import Cloud, deliver
 from cloud_sync.folder import FolderCloud
 from edge.config import Config
 from edge.document import software
-from edge.errors import ConfigError, DeliveryDelayed, DeliveryRefused
+from edge.errors import ConfigError, DeliveryDelayed, DeliveryRefused, DiskTrouble
 from edge.keeping.archive import Archive
 from edge.keeping.locks import held, held_in_turn
 from edge.keeping.outbox import LONGEST_WAIT_S, Outbox
@@ -21,6 +21,9 @@ from edge.records import utc_now
 from edge.word import SyncWord, Teller, memory_bytes
 
 log = logging.getLogger("goatdev.sync")
+
+# What was delivered without a receipt is delivered again: not at every turn.
+DISK_WAIT_S = 60.0
 
 
 class Link:
@@ -52,16 +55,27 @@ def run_sync(config: Config, stop: Event) -> int:
         link, teller = Link(), Teller(config.sync_word_path)
         first = SyncWord(os.getpid(), utc_now().isoformat(timespec="seconds"), software(), cloud.name)
         while not stop.is_set():
-            delivered = deliver_due(Outbox(store), open_archive(config), cloud, link, stop)
+            delivered = deliver_aloud(Outbox(store), open_archive(config), cloud, link, stop)
             teller.tell(replace(first, lost=link.why, memory_bytes=memory_bytes()))
             if not delivered:
                 stop.wait(config.sync.poll_s)
+            store.require_in_place()
     return 0
 
 
 def tell_of_the_other(config: Config) -> None:
     """A sync that was told to end finishes the capture it is at, which a slow link can make long."""
     log.info("another sync is running on %s; this one takes over when it has ended", config.data_dir)
+
+
+def deliver_aloud(outbox: Outbox, archive: Archive, cloud: Cloud, link: Link, stop: Event) -> int:
+    """As `deliver_due`; while receipts cannot be kept, because the disk takes nothing, that is said and waited for."""
+    try:
+        return deliver_due(outbox, archive, cloud, link, stop)
+    except DiskTrouble as error:
+        log.error("a receipt could not be kept: %s", error)
+        stop.wait(DISK_WAIT_S)
+        return 0
 
 
 def sync_once(config: Config) -> int:
@@ -84,7 +98,7 @@ def deliver_due(outbox: Outbox, archive: Archive, cloud: Cloud, link: Link, stop
         if stop is not None and stop.is_set():
             break
         try:
-            receipt = deliver(entry, archive, cloud)
+            receipt = deliver(entry, archive, cloud, outbox.received(entry.capture_id))
         except DeliveryRefused as error:  # will never work: park it, show it, go on
             outbox.parked(entry, str(error))
             log.error("%s parked: %s", entry.capture_id, error)

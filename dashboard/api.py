@@ -14,6 +14,7 @@ from dashboard.queries import ask_again, capture_or_404, captures_page, goat_or_
 from edge.devices.identity import checked_goat_id
 from edge.document import measurements_document, weight_kg
 from edge.health.check import worst
+from edge.pressing import press as press_button
 from edge.records import Capture
 
 api = Blueprint("api", __name__, url_prefix="/api/v1")
@@ -24,7 +25,7 @@ Answer = tuple[dict[str, Any], int]
 @api.post("/captures")
 def press() -> Answer:
     """Press the button."""
-    return accepted(store().press(trigger_sent(), config().station.id))
+    return accepted(press_button(store(), config(), trigger_sent()))
 
 
 @api.post("/captures/<capture_id>")

@@ -9,6 +9,7 @@ from flask import Flask, Response, jsonify, make_response, render_template, requ
 from werkzeug.exceptions import HTTPException
 
 from dashboard import context, guard, queries, words
+from dashboard.alarms import standing_alarm
 from dashboard.api import api
 from dashboard.errors import Refusal
 from dashboard.health import watch
@@ -16,7 +17,7 @@ from dashboard.images import images
 from dashboard.live import live
 from dashboard.pages import pages
 from edge.config import Config
-from edge.errors import InputRefused, StoreError
+from edge.errors import DiskFull, DiskTrouble, InputRefused, StoreError
 from edge.health.check import local_time
 from edge.keeping.outbox import Outbox
 from edge.records import Capture
@@ -45,6 +46,7 @@ def create_app(config: Config) -> Flask:
     app.register_error_handler(Refusal, refused)
     app.register_error_handler(InputRefused, input_refused)
     app.register_error_handler(StoreError, store_failed)
+    app.register_error_handler(DiskTrouble, store_failed)
     app.register_error_handler(HTTPException, http_failed)
     app.context_processor(template_names)
     app.template_filter("cm")(words.cm)
@@ -54,6 +56,7 @@ def create_app(config: Config) -> Flask:
     app.template_filter("divided")(words.divided)
     app.template_filter("local")(local_time)
     app.template_filter("moment")(datetime.fromisoformat)
+    app.template_filter("commands")(words.commands)
     return app
 
 
@@ -67,6 +70,7 @@ def template_names() -> dict[str, Any]:
         "tag_read": context.tag_read(),
         "weight_unit": context.config().scale.typed_unit,
         "words": words,
+        "alarm": standing_alarm(),
         "image_url": queries.image_url,
         "sync_state_of": sync_state_of,
     }
@@ -84,8 +88,8 @@ def input_refused(error: InputRefused) -> Response:
     return explain(400, error.message, error.hint)
 
 
-def store_failed(error: StoreError) -> Response:
-    return explain(503, error.message, error.hint)
+def store_failed(error: StoreError | DiskTrouble) -> Response:
+    return explain(507 if isinstance(error, DiskFull) else 503, error.message, error.hint)
 
 
 def http_failed(error: HTTPException) -> Response:

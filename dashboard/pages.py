@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response
 from dashboard.context import config, store
 from dashboard.inputs import before_of, label_typed, limit_of, weight_in_form
 from dashboard.queries import ask_again, capture_or_404, captures_page, goat_or_404, label
+from edge.pressing import press as press_button
 from edge.records import Capture, Trigger
 from edge.triggers import new_trigger
 
@@ -39,7 +40,7 @@ def press() -> Response:
 
 
 def pressed(trigger: Trigger) -> Capture:
-    return store().press(trigger, config().station.id)
+    return press_button(store(), config(), trigger)
 
 
 @pages.get("/captures/<capture_id>")

@@ -22,6 +22,7 @@ from edge.cli_calibrate import add_calibrating
 from edge.cli_cameras import add_cameras
 from edge.cli_doctor import add_doctor
 from edge.cli_export import add_export
+from edge.cli_keeping import add_keeping
 from edge.cli_models import add_models
 from edge.cli_replay import add_replay
 from edge.config import config_if_any, find_config, load_config
@@ -37,6 +38,7 @@ from edge.keeping.durable import make_folder, write_durably
 from edge.keeping.store import Store
 from edge.measuring.geometry import landmarks
 from edge.models import load_model
+from edge.pressing import press
 from edge.records import VIEWS, Capture, Picture, Revision, Segmentation, Status, Weight
 from edge.segment import Segmenter
 from edge.shelf import title
@@ -195,7 +197,7 @@ def capture_command(options: argparse.Namespace) -> int:
     config = load_config(find_config(options.config))
     with Store(config.database_path) as store:
         trigger = new_trigger("command", options.goat, weight=weight_typed(options))
-        pressed = store.press(trigger, config.station.id)
+        pressed = press(store, config, trigger)
         capture = wait_for(store, pressed.id, options.wait_s)
     if options.json:
         say(capture_document(capture))
@@ -261,6 +263,7 @@ def parser() -> argparse.ArgumentParser:
     add_export(commands)
     add_replay(commands)
     add_doctor(commands)
+    add_keeping(commands)
     return top
 
 

@@ -187,7 +187,7 @@ def weight_of(row: Mapping[str, Any]) -> Weight | None:
 
 
 def image_of(row: Mapping[str, Any]) -> StoredImage:
-    columns = ("view", "kind", "path", "sha256", "width", "height", "size_bytes", "shot")
+    columns = ("view", "kind", "path", "sha256", "width", "height", "size_bytes", "shot", "pruned_at")
     return StoredImage(**{column: row[column] for column in columns})
 
 
