@@ -200,11 +200,11 @@ def take_in(store: Store, found: Found) -> None:
     """Write all rows of a capture, inside the transaction that is open."""
     capture = found.capture
     # A successor counts its own presses; where it gave a number again, the first to have had it goes without.
-    sequence = {"sequence": capture.sequence}
-    is_given = store.number("SELECT COUNT(*) AS number FROM captures WHERE sequence = :sequence", sequence)
-    row = press_row(capture.id, capture.trigger) | ({"sequence": None} if is_given else sequence)
+    counted = {"sequence": capture.sequence}
+    is_given = store.number("SELECT COUNT(*) AS number FROM captures WHERE sequence = :sequence", counted)
+    row = press_row(capture.id, capture.trigger) | ({"sequence": None} if is_given else counted)
     store.db.execute(INSERT_CAPTURE, row)
-    store.db.execute(COUNTED, sequence)
+    store.db.execute(COUNTED, counted)
     if capture.dating is not None:
         store.db.execute(DATE, dating_row(capture, capture.dating))
     for stage in found.revisions:
