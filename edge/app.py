@@ -19,7 +19,7 @@ from edge.devices.heard import Heard
 from edge.devices.report import Devices
 from edge.devices.serial_lines import listening
 from edge.devices.sources import SerialPort
-from edge.errors import DatabaseDamaged, DiskTrouble, StationError, StoreError
+from edge.errors import DatabaseDamaged, DiskFull, DiskTrouble, StationError, StoreError
 from edge.eye import Eye
 from edge.keeping.archive import Archive
 from edge.keeping.census import Census
@@ -63,6 +63,7 @@ class Station:
     heard: Heard
     previews: Previews
     write_copy: Patient
+    reserve: Reserve
     chores: Chores
     clock: Callable[[], Stamp] = read_clock
 
@@ -76,14 +77,24 @@ class Station:
         elif trouble is not None:
             done = capture.failed(trouble.message, trouble.hint)
             self.store.close_capture(done)
-        elif capture.images_of("raw"):
-            done = pipeline.measure_again(capture, self.archive, self.eye, self.store)
         else:
-            done = pipeline.take_capture(
-                capture, self.rig, self.archive, self.eye, self.store, self.heard.join
-            )
+            done = self.measure(capture)
         log.info("%s %s%s", done.id, done.status, f": {done.failure}" if done.failure else "")
         return done
+
+    def measure(self, capture: Capture) -> Capture:
+        """Take a capture, or measure one again; on a disk that is full by now, say so in the room of the reserve."""
+        try:
+            if capture.images_of("raw"):
+                return pipeline.measure_again(capture, self.archive, self.eye, self.store)
+            return pipeline.take_capture(
+                capture, self.rig, self.archive, self.eye, self.store, self.heard.join
+            )
+        except DiskFull as error:
+            if not self.reserve.give_up():
+                raise
+            close_interrupted(self.store, self.archive, error)
+            return self.store.capture(capture.id)
 
     def lack_of_room(self) -> DiskTrouble | None:
         """Why nothing can be kept now, for a press that was taken when there was room."""
@@ -134,6 +145,7 @@ def open_station(
             watch = ClockWatch(store, config.station.language, clock)
             with listening_to_devices(config, clock) as heard:
                 reserve, census = Reserve(config.reserve_path, config.disk), Census(store, archive)
+                reserve.keep()
                 pruning = Pruning(store, archive, config.disk, census)
                 write_copy = Patient(Copies(store, archive).write_next, reserve.give_up)
                 chores = Chores(
@@ -147,7 +159,9 @@ def open_station(
                         Chore(2, store.require_in_place),
                     ]
                 )
-                yield Station(config, store, archive, rig, eye, heard, previews, write_copy, chores, clock)
+                yield Station(
+                    config, store, archive, rig, eye, heard, previews, write_copy, reserve, chores, clock
+                )
         finally:
             rig.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from cloud_sync.daemon import sync_once
 from dashboard import create_app
 from edge.app import Station, open_station
 from edge.cli import main
-from edge.config import Config
+from edge.config import Config, load_config
 from edge.document import capture_document
 from edge.errors import DatabaseDamaged
 from edge.keeping.archive import Archive
@@ -24,10 +25,11 @@ from edge.keeping.damage import noted_damage
 from edge.keeping.locks import held
 from edge.keeping.outbox import Outbox
 from edge.keeping.prune import prunable, prune
+from edge.keeping.rescue import find, take_in
 from edge.keeping.store import Store
 from edge.records import Capture, Status, Weight
 from edge.triggers import new_trigger
-from tests.conftest import REPO
+from tests.conftest import CONFIG, REPO, SAMPLES
 
 
 def measured(station: Station, goat_id: str | None = None) -> Capture:
@@ -53,9 +55,13 @@ def copied(config: Config) -> None:
             pass
 
 
-@pytest.fixture
-def barn(config: Config) -> Config:
-    """Three captures, measured, named later, measured again, one missed; two of them delivered."""
+@pytest.fixture(scope="session")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three captures: named later, measured again, missed; the first documents of two are delivered."""
+    folder = tmp_path_factory.mktemp("kept")
+    path = folder / "goatdev.toml"
+    path.write_text(CONFIG.format(samples=SAMPLES))
+    config = load_config(path)
     with open_station(config) as station:
         first = measured(station, "Heidi")
         second = measured(station)
@@ -67,7 +73,14 @@ def barn(config: Config) -> Config:
         missed = station.store.press(new_trigger("command", weight=Weight(50.0, "typed", "50 kg")), "barn1")
         station.store.close_capture(missed.missed("too late", "press again"))
     copied(config)
-    return config
+    return folder
+
+
+@pytest.fixture
+def barn(kept: Path, tmp_path: Path) -> Config:
+    """The same station in a folder of its own."""
+    shutil.copytree(kept, tmp_path / "barn")
+    return load_config(tmp_path / "barn" / "goatdev.toml")
 
 
 def lose(config: Config) -> None:
@@ -155,8 +168,6 @@ def test_the_banner_speaks_the_language_of_the_station(barn: Config) -> None:
     path = barn.folder / "goatdev.toml"
     path.write_text(path.read_text().replace('id = "barn1"', 'id = "barn1"\nlanguage = "es"'))
     lose(barn)
-    from edge.config import load_config
-
     text = pages(load_config(path)).get("/").text
     assert "Falta la base de datos: 3 capturas del disco no están en ella" in text
     assert "<code>goatdev rescue</code>" in text
@@ -182,8 +193,6 @@ def test_an_older_database_put_back_is_noticed_at_the_next_start(barn: Config) -
     with open_station(barn) as station:
         for _ in range(20):
             station.chores.do_next()
-            for chore in station.chores.due_at:
-                station.chores.due_at[chore] = 0
         assert station.store.unknown() == 1
     rescued(barn)
     with Store(barn.database_path) as store:
@@ -340,8 +349,6 @@ def test_an_interrupted_rescue_goes_on_where_it_was(barn: Config) -> None:
     lose(barn)
     with Store(barn.database_path) as store:
         one = store.all("SELECT id FROM unknown_captures ORDER BY id")[0]["id"]
-        from edge.keeping.rescue import find, take_in
-
         with store.transaction():
             take_in(store, find(one, Archive(barn.image_folder), ()))
         assert store.unknown() == 2
