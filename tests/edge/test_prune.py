@@ -13,12 +13,13 @@ from cloud_sync.folder import FolderCloud
 from dashboard import create_app
 from edge import pipeline
 from edge.app import Station
+from edge.chores import Patient
 from edge.cli import main
 from edge.config import Config
 from edge.keeping.archive import Archive
 from edge.keeping.census import Census
 from edge.keeping.copies import Copies
-from edge.keeping.disk import Disk, disk_below
+from edge.keeping.disk import Disk, Reserve, disk_below
 from edge.keeping.outbox import Outbox
 from edge.keeping.prune import MARK_PRUNED, Pruning, all_prunable, prunable, prune, read_note
 from edge.keeping.store import Store
@@ -206,22 +207,20 @@ def test_nothing_is_pruned_while_captures_on_disk_are_unknown(small: SmallDisk, 
     barn.store.close()
 
 
-def test_pruning_works_on_a_disk_without_any_room(small: SmallDisk, config: Config) -> None:
+def test_pruning_works_on_a_disk_without_any_room(config: Config) -> None:
     """Its note and its rows need room before they give any: the reserve."""
-    from edge.chores import Patient
-    from edge.keeping.disk import Reserve
-
-    barn = Barn(config)
-    delivered = [barn.delivered(size=4000) for _ in range(3)]
-    reserve = Reserve(config.reserve_path, config.disk)
-    reserve.keep()
-    chore = Patient(pruning(barn).prune_next, reserve.give_up)
-    small.leave(0)
-    for _ in range(5):
-        chore()
-    assert not barn.file(delivered[0]).exists()
-    assert barn.store.capture(delivered[0].id).pruned_at is not None
-    barn.store.close()
+    with mounted(config.data_dir, "size=24m") as disk:
+        barn = Barn(config)
+        oldest, *_ = (barn.delivered(size=4000) for _ in range(3))
+        reserve = Reserve(config.reserve_path, config.disk)
+        reserve.keep()
+        chore = Patient(pruning(barn).prune_next, reserve.give_up)
+        disk.leave(0)
+        for _ in range(5):
+            chore()
+        assert not barn.file(oldest).exists()
+        assert barn.store.capture(oldest.id).pruned_at is not None
+        barn.store.close()
 
 
 def noted_only(barn: Barn, capture: Capture) -> None:
