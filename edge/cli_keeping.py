@@ -56,7 +56,7 @@ def rescued_words(done: Rescued) -> str:
     )
     if done.pictures_only:
         lines.append(f"{done.pictures_only} have only their pictures: measure them again")
-    return "\n".join([*lines, "start the station again"])
+    return "\n".join([*lines, "start station and sync again"])
 
 
 def prune_command(options: argparse.Namespace) -> int:

@@ -121,7 +121,7 @@ def set_damaged_aside(path: Path) -> list[Path]:
     """Rename a database that cannot be read whole, with its log; returns what it is called now."""
     try:
         with Store(path) as store:
-            store.require_sound(within_s=float("inf"))
+            store.require_sound()
         return []
     except DatabaseDamaged:
         return set_aside([one for one in parts_of(path) if one.exists()])

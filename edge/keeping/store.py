@@ -200,8 +200,8 @@ class Store:
                 f"{self.path}: the database was moved or removed while it was open", "start it again"
             )
 
-    def require_sound(self, within_s: float) -> None:
-        """Raise DatabaseDamaged where a check, ended after that time, finds damage."""
+    def require_sound(self, within_s: float | None = None) -> None:
+        """Raise DatabaseDamaged where a check, ended after that time if one is given, finds damage."""
         require_sound(self.path, self.db.conn, within_s)
 
     @contextmanager

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-import time
 from pathlib import Path
+from threading import Timer
 
 from edge.errors import DatabaseDamaged, DiskFull, DiskTrouble, StationError, StoreError
 from edge.keeping.disk import DAMAGED_HINT, FULL_HINT, READ_ONLY_HINT, disk_below
@@ -12,8 +12,6 @@ from edge.keeping.disk import DAMAGED_HINT, FULL_HINT, READ_ONLY_HINT, disk_belo
 RESCUE_HINT = "it was left as it is: run `goatdev rescue`, which builds a new one, or restore a backup"
 # Extended codes carry what happened in their upper bits.
 PRIMARY = 0xFF
-# Of SQLite's virtual machine; some milliseconds.
-STEPS_BETWEEN_LOOKS = 10_000
 
 
 def explained(
@@ -50,17 +48,21 @@ def full(path: Path) -> DiskFull:
     return DiskFull(f"{path}: cannot be written: the disk is full", FULL_HINT)
 
 
-def require_sound(path: Path, connection: sqlite3.Connection, within_s: float) -> None:
+def require_sound(path: Path, connection: sqlite3.Connection, within_s: float | None = None) -> None:
     """Raise DatabaseDamaged where SQLite's quick check finds damage; what it reaches in time is checked."""
-    end = time.monotonic() + within_s
-    connection.set_progress_handler(lambda: time.monotonic() > end, STEPS_BETWEEN_LOOKS)
+    # A progress handler would not do: SQLite walks through a whole table without asking it.
+    timer = Timer(within_s or 0, connection.interrupt)
+    if within_s is not None:
+        timer.start()
     try:
-        found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        found = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
     except sqlite3.Error as error:
         if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
             raise explained(path, error) from error
         return
     finally:
-        connection.set_progress_handler(None, 0)
+        timer.cancel()
+        if within_s is not None:
+            timer.join()
     if found != "ok":
         raise DatabaseDamaged(f"{path}: the database is damaged: {found.splitlines()[-1]}", RESCUE_HINT)
