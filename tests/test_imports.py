@@ -227,7 +227,7 @@ EDGE_MAY_IMPORT = {
     "health": set(),
     "health.check": {"errors", "records"},
     "health.machine": {"clock", "document", "health.check", "records", "word"},
-    "health.room": {"health.check"},
+    "health.room": {"health.check", "keeping.disk", "settings"},
     "health.secrets": {"health.check"},
     "health.calibrated": {"calibration", "camera", "errors", "health.check", "records"},
     "health.database": {"health.check", "keeping.outbox", "keeping.store", "records"},

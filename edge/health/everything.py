@@ -54,4 +54,4 @@ def calibration_of(config: Config, last: Capture | None) -> Iterator[Check]:
 
 
 def room_check(config: Config) -> Check:
-    return disk_check(share_used(config.data_dir), share_of_files_used(config.data_dir))
+    return disk_check(share_used(config.data_dir), share_of_files_used(config.data_dir), config.disk)
