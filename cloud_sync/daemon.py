@@ -14,7 +14,7 @@ from cloud_sync.deliver import Cloud, deliver
 from cloud_sync.folder import FolderCloud
 from edge.config import Config
 from edge.document import software
-from edge.errors import ConfigError, DeliveryDelayed, DeliveryRefused
+from edge.errors import ConfigError, DeliveryDelayed, DeliveryRefused, DiskTrouble
 from edge.keeping.archive import Archive
 from edge.keeping.locks import held, held_in_turn
 from edge.keeping.outbox import LONGEST_WAIT_S, Outbox
@@ -27,6 +27,8 @@ log = logging.getLogger("goatdev.sync")
 
 # Also who waits for longer says so often that it moves.
 LONGEST_STEP_S = 0.5
+# What was delivered without a receipt is delivered again: not at every turn.
+DISK_WAIT_S = 60.0
 
 
 class Link:
@@ -69,10 +71,11 @@ def run_sync(config: Config, stop: Event) -> int:
         link, teller = Link(), Teller(config.sync_word_path)
         first = SyncWord(os.getpid(), utc_now().isoformat(timespec="seconds"), software(), cloud.name)
         while not stop.is_set():
-            delivered = deliver_due(Outbox(store), open_archive(config), cloud, link, stop, alive)
+            delivered = deliver_aloud(Outbox(store), open_archive(config), cloud, link, stop, alive)
             teller.tell(replace(first, lost=link.why, memory_bytes=memory_bytes()))
             if not delivered:
                 pause(config.sync.poll_s, stop, alive)
+            store.require_in_place()
         supervisor.stopping()
     return 0
 
@@ -83,6 +86,18 @@ def pause(seconds: float, stop: Event, alive: Callable[[], None]) -> None:
     while (left := end - time.monotonic()) > 0 and not stop.wait(min(left, LONGEST_STEP_S)):
         alive()
     alive()
+
+
+def deliver_aloud(
+    outbox: Outbox, archive: Archive, cloud: Cloud, link: Link, stop: Event, alive: Callable[[], None]
+) -> int:
+    """As `deliver_due`; while receipts cannot be kept, because the disk takes nothing, that is said and waited for."""
+    try:
+        return deliver_due(outbox, archive, cloud, link, stop, alive)
+    except DiskTrouble as error:
+        log.error("a receipt could not be kept: %s", error)
+        pause(DISK_WAIT_S, stop, alive)
+        return 0
 
 
 def sync_once(config: Config) -> int:
@@ -112,7 +127,7 @@ def deliver_due(
         if stop is not None and stop.is_set():
             break
         try:
-            receipt = deliver(entry, archive, cloud, alive)
+            receipt = deliver(entry, archive, cloud, outbox.received(entry.capture_id), alive)
         except DeliveryRefused as error:  # will never work: park it, show it, go on
             outbox.parked(entry, str(error))
             log.error("%s parked: %s", entry.capture_id, error)

@@ -31,6 +31,7 @@ from dashboard.queries import (
 from edge.devices.identity import checked_goat_id
 from edge.document import corrections_document, measurements_document, standing_document, weight_kg
 from edge.health.check import worst
+from edge.pressing import press as press_button
 from edge.records import Capture
 
 api = Blueprint("api", __name__, url_prefix="/api/v1")
@@ -41,7 +42,7 @@ Answer = tuple[dict[str, Any], int]
 @api.post("/captures")
 def press() -> Answer:
     """Press the button."""
-    return accepted(store().press(trigger_sent(), config().station.id))
+    return accepted(press_button(store(), config(), trigger_sent()))
 
 
 @api.post("/captures/<capture_id>")

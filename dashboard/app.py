@@ -10,6 +10,7 @@ from flask import Flask, Response, jsonify, make_response, render_template, requ
 from werkzeug.exceptions import HTTPException
 
 from dashboard import context, correction_words, guard, queries, words
+from dashboard.alarms import standing_alarm
 from dashboard.api import api
 from dashboard.errors import Refusal
 from dashboard.health import watch
@@ -17,7 +18,7 @@ from dashboard.images import images
 from dashboard.live import live
 from dashboard.pages import pages
 from edge.config import Config
-from edge.errors import InputRefused, StoreError
+from edge.errors import DiskFull, DiskTrouble, InputRefused, StoreError
 from edge.health.check import local_time
 from edge.keeping.outbox import Outbox
 from edge.records import Capture
@@ -46,6 +47,7 @@ def create_app(config: Config) -> Flask:
     app.register_error_handler(Refusal, refused)
     app.register_error_handler(InputRefused, input_refused)
     app.register_error_handler(StoreError, store_failed)
+    app.register_error_handler(DiskTrouble, store_failed)
     app.register_error_handler(HTTPException, http_failed)
     app.context_processor(template_names)
     app.template_filter("cm")(words.cm)
@@ -55,6 +57,7 @@ def create_app(config: Config) -> Flask:
     app.template_filter("divided")(words.divided)
     app.template_filter("local")(local_time)
     app.template_filter("moment")(datetime.fromisoformat)
+    app.template_filter("commands")(words.commands)
     return app
 
 
@@ -70,6 +73,7 @@ def template_names() -> dict[str, Any]:
         "words": words,
         "correcting": correction_words,
         "worded": partial(correction_words.worded, context.config().station.language),
+        "alarm": standing_alarm(),
         "image_url": queries.image_url,
         "sync_state_of": sync_state_of,
     }
@@ -87,8 +91,8 @@ def input_refused(error: InputRefused) -> Response:
     return explain(400, error.message, error.hint)
 
 
-def store_failed(error: StoreError) -> Response:
-    return explain(503, error.message, error.hint)
+def store_failed(error: StoreError | DiskTrouble) -> Response:
+    return explain(507 if isinstance(error, DiskFull) else 503, error.message, error.hint)
 
 
 def http_failed(error: HTTPException) -> Response:

@@ -22,6 +22,9 @@ def image(capture_id: str, sha256: str) -> Response:
     row = store().one(IMAGE_BY_CONTENT, [capture_id, sha256])
     if row is None:
         raise Refusal(404, "there is no such picture", "open it from its capture's page")
+    if row["pruned_at"]:
+        hint = f"it is in the cloud: captures/{capture_id}/"
+        raise Refusal(410, f"this picture was pruned on {row['pruned_at'][:10]}", hint)
     response = send_from_directory(
         archive().folder,
         row["path"],

@@ -17,6 +17,7 @@ from dashboard.inputs import (
     withdrawal_typed,
 )
 from dashboard.queries import ask_again, capture_or_404, captures_page, correct, goat_or_404, label, pin
+from edge.pressing import press as press_button
 from edge.records import Capture, Trigger
 from edge.triggers import new_trigger
 
@@ -46,7 +47,7 @@ def press() -> Response:
 
 
 def pressed(trigger: Trigger) -> Capture:
-    return store().press(trigger, config().station.id)
+    return press_button(store(), config(), trigger)
 
 
 @pages.get("/captures/<capture_id>")

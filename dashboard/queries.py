@@ -6,12 +6,16 @@ from typing import Any
 
 from flask import url_for
 
+from dashboard.context import config
 from dashboard.errors import Refusal
 from dashboard.inputs import Label
 from edge.corrections import checked_author
 from edge.document import capture_document, standing_document
+from edge.errors import PictureError
 from edge.keeping.outbox import Outbox
+from edge.keeping.prune import require_kept
 from edge.keeping.store import Store
+from edge.pressing import ask_again as queue_again
 from edge.records import Capture, Said, Status, StoredImage
 
 # There are no accounts, so this is all that is known of who uses the pages, except where they ask for a name.
@@ -19,7 +23,7 @@ AUTHOR = "dashboard"
 
 # By content, so that an address always shows the same picture, also one of an earlier revision.
 IMAGE_BY_CONTENT = """
-SELECT path, view, kind, shot FROM images
+SELECT path, view, kind, shot, pruned_at FROM images
 WHERE capture_id = ? AND sha256 = ?
 ORDER BY shot
 LIMIT 1
@@ -56,7 +60,11 @@ def ask_again(store: Store, capture_id: str, goat_id: str | None) -> Capture:
         raise Refusal(409, f"this capture is {capture.status}", "wait for its result")
     if capture.status is Status.MISSED or not capture.images_of("raw"):
         raise Refusal(409, "this capture has no pictures", "take a new one")
-    return store.ask_again(capture_id, goat_id, AUTHOR)
+    try:
+        require_kept(capture)
+    except PictureError as error:
+        raise Refusal(409, error.message, error.hint) from None
+    return queue_again(store, config(), capture_id, goat_id, AUTHOR)
 
 
 def label(store: Store, capture_id: str, said: Label) -> Capture:
@@ -91,6 +99,7 @@ def result_document(store: Store, capture: Capture) -> dict[str, Any]:
         **capture_document(capture),
         "standing": standing_document(capture),
         "image_urls": image_urls(capture),
+        "pruned_at": capture.pruned_at,
         "shot_urls": shot_urls(capture),
         "sync": Outbox(store).state_of(capture.id),
     }
@@ -106,11 +115,14 @@ def image_urls(capture: Capture) -> dict[str, dict[str, str | None]]:
     return urls
 
 
-def shot_urls(capture: Capture) -> dict[str, list[str]]:
-    """view -> addresses of all its pictures as taken, first shot first."""
+def shot_urls(capture: Capture) -> dict[str, list[str | None]]:
+    """view -> addresses of all its pictures as taken, first shot first; None for what was pruned."""
     views = dict.fromkeys(image.view for image in capture.images_of("raw"))
     return {view: [image_url(capture, image) for image in capture.taken(view)] for view in views}
 
 
-def image_url(capture: Capture, image: StoredImage) -> str:
+def image_url(capture: Capture, image: StoredImage) -> str | None:
+    """Where a picture is shown; None where it is in the cloud only."""
+    if image.pruned_at is not None:
+        return None
     return url_for("images.image", capture_id=capture.id, sha256=image.sha256)

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from markupsafe import Markup, escape
+
 from edge.devices.weights import KG
 from edge.document import weight_kg
 from edge.health.check import FAIL, OK, WARN
@@ -240,6 +242,15 @@ def check_title(name: str, language: str) -> str:
     title, _, view = name.partition("_") if name not in CHECK_TITLES else (name, "", "")
     words = CHECK_TITLES[title][language]
     return f"{words}: {VIEW_TITLES[view][language]}" if view else words
+
+
+def commands(text: str) -> Markup:
+    """A sentence with the commands in it set as such."""
+    parts = text.split("`")
+    marked = (
+        Markup("<code>{}</code>").format(one) if odd % 2 else escape(one) for odd, one in enumerate(parts)
+    )
+    return Markup("").join(marked)
 
 
 def clock(at: datetime) -> str:

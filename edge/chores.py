@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+
+from edge.errors import DiskFull, DiskTrouble
+
+log = logging.getLogger("goatdev.station")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,3 +36,26 @@ class Chores:
         if chore is not None and self.due_at[chore] <= self.clock():
             chore.do()
             self.due_at[chore] = self.clock() + chore.every_s
+
+
+class Patient:
+    """Something that writes and can wait: a disk that takes nothing is told once, and tried again at the next turn.
+
+    make_room  asked for on a full disk
+    """
+
+    def __init__(self, do: Callable[[], object], make_room: Callable[[], object]) -> None:
+        self.do = do
+        self.make_room = make_room
+        self.trouble = ""
+
+    def __call__(self) -> None:
+        try:
+            self.do()
+            self.trouble = ""
+        except DiskTrouble as error:
+            if error.message != self.trouble:
+                log.error("%s", error)
+            self.trouble = error.message
+            if isinstance(error, DiskFull):
+                self.make_room()

@@ -23,6 +23,7 @@ from edge.cli_cameras import add_cameras
 from edge.cli_doctor import add_doctor
 from edge.cli_drill import add_drill
 from edge.cli_export import add_export
+from edge.cli_keeping import add_keeping
 from edge.cli_models import add_models
 from edge.cli_records import add_records
 from edge.cli_replay import add_replay
@@ -39,6 +40,7 @@ from edge.keeping.durable import make_folder, write_durably
 from edge.keeping.store import Store
 from edge.measuring.geometry import landmarks
 from edge.models import load_model
+from edge.pressing import press
 from edge.records import VIEWS, Capture, Picture, Revision, Segmentation, Status, Weight
 from edge.segment import Segmenter
 from edge.shelf import title
@@ -190,7 +192,7 @@ def capture_command(options: argparse.Namespace) -> int:
     config = load_config(find_config(options.config))
     with Store(config.database_path) as store:
         trigger = new_trigger("command", options.goat, weight=weight_typed(options))
-        pressed = store.press(trigger, config.station.id)
+        pressed = press(store, config, trigger)
         capture = wait_for(store, pressed.id, options.wait_s)
     if options.json:
         say(capture_document(capture))
@@ -258,6 +260,7 @@ def parser() -> argparse.ArgumentParser:
     add_replay(commands)
     add_doctor(commands)
     add_drill(commands)
+    add_keeping(commands)
     return top
 
 

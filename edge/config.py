@@ -18,6 +18,7 @@ from edge.settings import (
     ButtonConfig,
     CamerasConfig,
     DashboardConfig,
+    DiskConfig,
     MeasureConfig,
     MqttConfig,
     ReaderConfig,
@@ -41,6 +42,7 @@ class Config:
     measure: MeasureConfig
     dashboard: DashboardConfig
     sync: SyncConfig
+    disk: DiskConfig
     board: BoardConfig
     reader: ReaderConfig
     scale: ScaleConfig
@@ -96,6 +98,11 @@ class Config:
         return self.data_dir / "preview"
 
     @property
+    def reserve_path(self) -> Path:
+        """Room that is given up when there is no other."""
+        return self.data_dir / "reserve"
+
+    @property
     def station_lock(self) -> Path:
         """Held by the one station process for as long as it runs."""
         return self.data_dir / "station.lock"
@@ -149,6 +156,7 @@ TABLES: Mapping[str, type] = {
     "measure": MeasureConfig,
     "dashboard": DashboardConfig,
     "sync": SyncConfig,
+    "disk": DiskConfig,
     "board": BoardConfig,
     "reader": ReaderConfig,
     "scale": ScaleConfig,

@@ -17,6 +17,7 @@ from edge.config import Config, load_config
 from edge.errors import ConfigError, StationError, StoreError
 from edge.keeping.durable import make_folder, write_durably
 from edge.keeping.store import Store
+from edge.pressing import press
 from edge.records import Capture
 from edge.selftest import SAMPLES
 from edge.table import measurements_table
@@ -64,7 +65,7 @@ def run_demo(options: DemoOptions, stop: Event) -> int:
     require_free_port(options)
     address = f"http://{options.host}:{options.port}"
     with Store(config.database_path) as store:
-        store.press(new_trigger("command"), config.station.id)
+        press(store, config, new_trigger("command"))
     first = Event()
 
     def show(capture: Capture) -> None:
@@ -87,7 +88,7 @@ def run_once(options: DemoOptions) -> int:
     config = prepare(options)
     with open_station(config) as station:
         print("Measuring one bundled capture ...", flush=True)
-        pressed = station.store.press(new_trigger("command"), config.station.id)
+        pressed = press(station.store, config, new_trigger("command"))
         capture = station.serve(pressed)
     tell(capture, config)
     return 0 if capture.revision else 1

@@ -49,6 +49,14 @@ class MeasureError(StageError):
     """Outlines are there, centimetres cannot be had from them."""
 
 
+class DiskTrouble(StageError):
+    """The disk cannot be written: the station says so and waits until it can."""
+
+
+class DiskFull(DiskTrouble):
+    """There is no room on the disk."""
+
+
 class InputRefused(StationError):
     """What a person typed or a device sent cannot be taken as it is."""
 
@@ -79,6 +87,12 @@ class StoreError(StationError):
 
 class NewerDatabase(StoreError):
     """The database is of a newer version of the software: a restart would not help, only a person can."""
+
+    exit_code = 78
+
+
+class DatabaseDamaged(StoreError):
+    """The database is there and cannot be read whole: a restart would not help, and nothing is removed."""
 
     exit_code = 78
 

@@ -9,6 +9,7 @@ from edge.cameras.rig import Rig
 from edge.errors import CaptureError, StageError
 from edge.eye import Eye, Seen
 from edge.keeping.archive import Archive
+from edge.keeping.prune import require_kept
 from edge.keeping.store import Store
 from edge.lens import find_dirt
 from edge.measuring.burst import combine
@@ -39,7 +40,8 @@ def take_capture(
         seen = {number: look.result() for number, look in looks.items()}
         capture, glances = with_examination(capture, shots, seen, eye, memory)
     except StageError as error:
-        capture = capture.failed(error.message, error.hint)  # keeps what it already has
+        kept = archive.raw_images_of(capture.id)  # also of a shot that the disk took in part
+        capture = capture.with_images(kept).failed(error.message, error.hint)  # keeps what it already has
     alive()
     capture = label(capture)
     store.close_capture(capture, glances)
@@ -58,6 +60,7 @@ def measure_again(
     memory = store.glances(eye.calibration.sha256, before=capture.id)
     shots = StoredShots(archive, capture.images_of("raw"))
     try:
+        require_kept(capture)
         seen = {}
         for number in shots.numbers:
             seen[number] = see_stored(shots, number, eye)

@@ -362,6 +362,7 @@ class StoredImage:
 
     width, height  px, or None for evidence that is no readable picture
     shot           which shot of the burst it is of, or shows, counted from 1
+    pruned_at      when its file was removed, with the cloud's receipt for it; None while it is kept
     """
 
     view: str
@@ -372,6 +373,7 @@ class StoredImage:
     height: int | None
     size_bytes: int
     shot: int = 1
+    pruned_at: str | None = None
 
     @property
     def place(self) -> tuple[str, str, int]:
@@ -562,6 +564,11 @@ class Capture:
 
     def images_of(self, kind: str) -> tuple[StoredImage, ...]:
         return tuple(image for image in self.images if image.kind == kind)
+
+    @property
+    def pruned_at(self) -> str | None:
+        """When its pictures as taken were removed here; the cloud has them."""
+        return next((image.pruned_at for image in self.images if image.pruned_at), None)
 
     def taken(self, view: str) -> tuple[StoredImage, ...]:
         """The images of a view as taken, first shot first. The first of them is the picture of that view."""

@@ -139,6 +139,28 @@ class SyncConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class DiskConfig:
+    """[disk]: how full it may be, each from 0 to 1, before it is warned of, pruned, and no press is taken."""
+
+    warn: float = 0.80
+    prune: float = 0.90
+    refuse: float = 0.95
+
+    def __post_init__(self) -> None:
+        for name, value in (("warn", self.warn), ("prune", self.prune), ("refuse", self.refuse)):
+            require(
+                0.2 <= value <= 0.99,
+                f"[disk] {name}: {value:g} is out of range",
+                "a share from 0.2 to 0.99",
+            )
+        require(
+            self.warn <= self.prune < self.refuse,
+            f"[disk]: warn {self.warn:g}, prune {self.prune:g}, refuse {self.refuse:g} are not in order",
+            "first comes the warning, then pruning, then refusing, for example 0.80, 0.90, 0.95",
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class BoardConfig:
     """[board]: the calibration board as printed and glued; the defaults fill an A3 sheet."""
 

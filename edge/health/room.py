@@ -4,37 +4,33 @@ from __future__ import annotations
 
 import os
 import pwd
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 from edge.health.check import FAIL, OK, WARN, Check
+from edge.keeping.disk import FULL_HINT, disk_below
+from edge.settings import DiskConfig
 
-DISK_WARN = 0.80
-DISK_FAIL = 0.95
 
-
-def disk_check(used: float, files_used: float = 0.0) -> Check:
+def disk_check(used: float, files_used: float = 0.0, limits: DiskConfig | None = None) -> Check:
     """How full the disk is, by bytes and by number of files."""
+    limits = limits or DiskConfig()
     fuller = max(used, files_used)
-    state = FAIL if fuller >= DISK_FAIL else WARN if fuller >= DISK_WARN else OK
-    hint = "" if state == OK else "let the sync deliver, then prune; or a larger disk"
-    if files_used >= DISK_WARN:
+    state = FAIL if fuller >= limits.refuse else WARN if fuller >= limits.warn else OK
+    hint = "" if state == OK else FULL_HINT
+    if files_used >= limits.warn:
         return Check("disk", state, f"{used:.0%} used, {files_used:.0%} of the files that it can hold", hint)
     return Check("disk", state, f"{used:.0%} used", hint)
 
 
 def share_used(folder: Path) -> float:
     """How full the disk below a folder is, 0..1, as far as an ordinary user may fill it."""
-    usage = shutil.disk_usage(existing(folder))
-    return usage.used / (usage.used + usage.free)
+    return disk_below(existing(folder)).bytes_used
 
 
 def share_of_files_used(folder: Path) -> float:
     """The same for the number of files; 0 on disks that set no limit."""
-    disk = os.statvfs(existing(folder))
-    used = disk.f_files - disk.f_ffree
-    return used / (used + disk.f_favail) if disk.f_files and used + disk.f_favail else 0.0
+    return disk_below(existing(folder)).files_used
 
 
 def existing(folder: Path) -> Path:

@@ -8,18 +8,23 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from edge.errors import PictureError, StoreError
+from edge.errors import PictureError
 from edge.images import size_of
+from edge.keeping.disk import cannot_write
 from edge.keeping.durable import make_folder, sync_folder, write_durably
 from edge.records import Frame, StoredImage
 
 IMAGE_NAME = re.compile(
     r"(?P<view>[a-z]+)(_(?P<shot>[1-9]))?_(?P<kind>raw|annotated)\.(?P<sha256>[0-9a-f]{64})\.jpg"
 )
+
+CAPTURE_ID = re.compile(r"[0-9]{8}T[0-9]{9}Z_[a-zA-Z0-9-]{1,32}")
+# Beside station.db.
+IMAGE_FOLDER = "images"
 
 
 class Archive:
@@ -46,8 +51,7 @@ class Archive:
             make_folder(path.parent)
             write_durably(path, content)
         except OSError as error:
-            hint = "check that the disk is not full: `df -h`"
-            raise StoreError(f"{path}: cannot be written: {error.strerror}", hint) from error
+            raise cannot_write(path, error, "check the permissions of the image folder") from error
         return self.describe(path, content)
 
     def read(self, image: StoredImage) -> bytes:
@@ -82,6 +86,10 @@ class Archive:
         if folder.is_dir():
             sync_folder(folder)
 
+    def raw_images_of(self, capture_id: str) -> tuple[StoredImage, ...]:
+        """The pictures as they were taken, as found on disk."""
+        return tuple(image for image in self.images_of(capture_id) if image.kind == "raw")
+
     def discard_parts(self) -> None:
         """Remove what a killed station was writing: nothing was promised about it."""
         for part in self.folder.glob("*/*/*.part"):
@@ -104,6 +112,28 @@ class Archive:
             size_bytes=len(content),
             shot=int(name["shot"] or 1),
         )
+
+
+def captures_on_disk(folder: Path) -> Iterator[str]:
+    """The ids of all captures that have a folder, newest day first, whatever the database knows."""
+    for day in days_on_disk(folder):
+        yield from captures_of_day(folder, day)
+
+
+def days_on_disk(folder: Path) -> list[str]:
+    """The days, as YYYYMMDD, that have a folder; newest first."""
+    return sorted((name for name in names_in(folder) if re.fullmatch(r"[0-9]{8}", name)), reverse=True)
+
+
+def captures_of_day(folder: Path, day: str) -> list[str]:
+    return sorted(name for name in names_in(folder / day) if CAPTURE_ID.fullmatch(name))
+
+
+def names_in(folder: Path) -> list[str]:
+    try:
+        return [path.name for path in folder.iterdir()]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def file_name(view: str, kind: str, sha256: str, shot: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -39,7 +39,9 @@ def writing_durably(path: Path) -> Iterator[IO[bytes]]:
             os.fsync(file.fileno())
         part.rename(path)
     except BaseException:
-        part.unlink(missing_ok=True)
+        # What did not fit is no use, and on a full disk its room is what the database needs to say so.
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
 

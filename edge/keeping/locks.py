@@ -11,6 +11,7 @@ from threading import Event
 from typing import IO, Any
 
 from edge.errors import StoreError
+from edge.keeping.disk import cannot_write
 from edge.keeping.durable import make_folder
 
 ATTEMPTS = 10
@@ -42,14 +43,20 @@ def held_in_turn(
         yield
 
 
+@contextmanager
+def held_after_others(path: Path) -> Iterator[None]:
+    """Hold the lock as soon as nobody else does; for what takes its holder a moment."""
+    with lock_file(path) as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def lock_file(path: Path) -> IO[str]:
     try:
         make_folder(path.parent)
         return path.open("a")
     except OSError as error:
-        raise StoreError(
-            f"{path}: {error.strerror}", "check [station] data_dir and its permissions"
-        ) from error
+        raise cannot_write(path, error, "check [station] data_dir and its permissions") from error
 
 
 def is_taken(file: IO[Any]) -> bool:

@@ -45,6 +45,14 @@ SET state = 'parked', attempts = attempts + 1, last_error = :last_error
 WHERE id = :id
 """
 
+RECEIPTS_OF = """
+SELECT destination, objects
+FROM receipts
+JOIN outbox ON outbox.id = outbox_id
+WHERE capture_id = ?
+ORDER BY outbox_id
+"""
+
 STATE_OF = """
 SELECT state, last_error FROM outbox
 WHERE capture_id = ?
@@ -120,6 +128,13 @@ class Outbox:
     def backlog(self) -> dict[str, int]:
         """state -> how many entries."""
         return self.store.tally("outbox")
+
+    def received(self, capture_id: str) -> dict[str, dict[str, str]]:
+        """destination -> key -> SHA-256 of what the cloud has of a capture."""
+        found: dict[str, dict[str, str]] = {}
+        for row in self.store.all(RECEIPTS_OF, [capture_id]):
+            found.setdefault(row["destination"], {}).update(json.loads(row["objects"]))
+        return found
 
     def state_of(self, capture_id: str) -> str | None:
         """due, delivered or parked: where a capture's newest document stands."""

@@ -209,7 +209,7 @@ def newest_images(rows: Iterable[Mapping[str, Any]]) -> tuple[StoredImage, ...]:
 
 
 def image_of(row: Mapping[str, Any]) -> StoredImage:
-    columns = ("view", "kind", "path", "sha256", "width", "height", "size_bytes", "shot")
+    columns = ("view", "kind", "path", "sha256", "width", "height", "size_bytes", "shot", "pruned_at")
     return StoredImage(**{column: row[column] for column in columns})
 
 

@@ -205,6 +205,19 @@ CREATE INDEX outbox_parked ON outbox (id) WHERE state = 'parked';
 """
 
 
+# unknown_captures: what lay on disk, by its folder's name, when this database was made in the place of another.
+PRUNING = """
+ALTER TABLE images ADD COLUMN pruned_at TEXT;
+
+CREATE INDEX images_not_pruned ON images (capture_id) WHERE kind = 'raw' AND pruned_at IS NULL;
+CREATE INDEX images_pruned ON images (pruned_at) WHERE pruned_at IS NOT NULL;
+
+CREATE TABLE unknown_captures (
+    id TEXT PRIMARY KEY
+) STRICT;
+"""
+
+
 @migrations()
 def first_tables(db: Database) -> None:
     """Captures with images, revisions, measurements; the outbox and its receipts."""
@@ -252,6 +265,12 @@ def goats_corrections_audit(db: Database) -> None:
     """Goats and which are pinned, what people corrected and did, and tallies of what there is much of."""
     for statement in RECORD_TABLES:
         db.execute(statement)
+
+
+@migrations()
+def pruning(db: Database) -> None:
+    """When original pictures were removed, and which captures on disk the database does not know."""
+    run(db, PRUNING)
 
 
 def run(db: Database, statements: str) -> None:

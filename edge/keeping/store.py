@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -18,6 +18,9 @@ from sqlite_utils import Database
 
 from edge.corrections import require_sayable
 from edge.errors import NewerDatabase, StoreError
+from edge.keeping.archive import IMAGE_FOLDER, captures_on_disk
+from edge.keeping.disk import cannot_write
+from edge.keeping.locks import held_after_others
 from edge.keeping.people import (
     AUDIT,
     GOATS,
@@ -51,6 +54,7 @@ from edge.keeping.rows import (
     revision_row,
 )
 from edge.keeping.schema import STEPS, migrations
+from edge.keeping.trouble import explained, require_sound
 from edge.records import (
     Capture,
     Glance,
@@ -134,7 +138,7 @@ VALUES (:capture_id, :revision, :trait, :value, :u95, :confidence, :views, :reas
 
 INSERT_OUTBOX = """
 INSERT INTO outbox (capture_id, sequence, document, next_attempt_at)
-SELECT :capture_id, COUNT(*), :document, :next_attempt_at
+SELECT :capture_id, COALESCE(MAX(sequence) + 1, 0), :document, :next_attempt_at
 FROM outbox
 WHERE capture_id = :capture_id
 """
@@ -160,6 +164,17 @@ ORDER BY capture_id
 
 # Behind every id there can be.
 AFTER_ALL = "~"
+# A number is given once: behind all that the database before this one may have given.
+COUNT_ON = "UPDATE counters SET last = ? WHERE name = 'press'"
+FAR_BEHIND = 1000
+
+INSERT_UNKNOWN = "INSERT INTO unknown_captures (id) VALUES (?) ON CONFLICT DO NOTHING"
+
+# Also what an earlier database knew: its pictures lie under their ids.
+LAST_ID = """
+SELECT MAX(id) AS id
+FROM (SELECT MAX(id) AS id FROM captures UNION ALL SELECT MAX(id) FROM unknown_captures)
+"""
 
 CAPTURES_PAGE = """
 SELECT * FROM captures
@@ -213,6 +228,7 @@ class Store:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.db = open_database(path)
+        self.inode = path.stat().st_ino
 
     def __enter__(self) -> Self:
         return self
@@ -225,6 +241,21 @@ class Store:
     def close(self) -> None:
         self.db.close()
 
+    def require_in_place(self) -> None:
+        """Raise StoreError when the file at the path is no longer the one that is open: it would be written in vain."""
+        try:
+            there = self.path.stat().st_ino
+        except OSError:
+            there = None
+        if there != self.inode:
+            raise StoreError(
+                f"{self.path}: the database was moved or removed while it was open", "start it again"
+            )
+
+    def require_sound(self, within_s: float | None = None) -> None:
+        """Raise DatabaseDamaged where a check, ended after that time if one is given, finds damage."""
+        require_sound(self.path, self.db.conn, within_s)
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """One transaction on this database; raises StoreError when it cannot be written."""
@@ -232,7 +263,7 @@ class Store:
             with write_transaction(self.db):
                 yield
         except sqlite3.Error as error:
-            raise StoreError(f"{self.path}: {error}", "check the disk: `goatdev doctor`") from error
+            raise explained(self.path, error) from error
 
     # What the world asks for.
 
@@ -255,7 +286,7 @@ class Store:
 
     def next_id(self, station_id: str, now: datetime) -> str:
         """A capture id later than every earlier one, even when the clock has jumped back."""
-        last = self.one("SELECT MAX(id) AS id FROM captures")
+        last = self.one(LAST_ID)
         if last is not None and last["id"] is not None:
             now = max(now, time_of(last["id"]) + timedelta(milliseconds=1))
         return capture_id(now, station_id)
@@ -430,6 +461,10 @@ class Store:
         """status -> how many captures."""
         return self.tally("captures")
 
+    def unknown(self) -> int:
+        """How many captures lie on disk that this database has never heard of: it is not the one that made them."""
+        return self.number("SELECT COUNT(*) AS number FROM unknown_captures")
+
     def waiting(self) -> int:
         """How many presses nobody has served yet."""
         return self.counts().get(Status.QUEUED, 0)
@@ -453,22 +488,60 @@ class Store:
         try:
             return list(self.db.query(sql, parameters))
         except sqlite3.Error as error:
-            raise StoreError(f"{self.path}: {error}", "check the disk: `goatdev doctor`") from error
+            raise explained(self.path, error) from error
 
 
 def open_database(path: Path) -> Database:
-    """Open or create the database; whatever is wrong with it, it is left as it was."""
+    """Open the database, or create it; whatever is wrong with it, it is left as it was."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
-    except (OSError, sqlite3.Error) as error:
-        raise StoreError(f"{path}: {error}", "check [station] data_dir and its permissions") from error
+    except OSError as error:
+        raise cannot_write(path, error, "check [station] data_dir and its permissions") from error
+    if is_absent(path):
+        with held_after_others(path.with_name(f"{path.name}.creating")):
+            set_remains_aside(path)
+            connected(path).close()
+    return connected(path)
+
+
+def is_absent(path: Path) -> bool:
+    """Whether there is no database, or an empty file in its place, which holds as much."""
+    return not path.exists() or path.stat().st_size == 0
+
+
+def set_remains_aside(path: Path) -> None:
+    """Keep the write-ahead log of a database that is gone: SQLite would delete it."""
+    # Looked at first: once somebody creates the database it has a log of its own.
+    remains = [one for one in parts_of(path)[1:] if one.exists()]
+    if is_absent(path):
+        set_aside(remains)
+
+
+def parts_of(path: Path) -> list[Path]:
+    """The database, its write-ahead log, and the log's index."""
+    return [path.with_name(path.name + suffix) for suffix in ("", "-wal", "-shm")]
+
+
+def set_aside(parts: Iterable[Path]) -> list[Path]:
+    """Rename parts of a database that is no use: station.db-wal -> station.db.damaged-<time>-wal. None is deleted."""
+    stamp, renamed = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}", []
+    for part in parts:
+        name, dash, suffix = part.name.partition("-")
+        renamed.append(part.rename(part.with_name(f"{name}.damaged-{stamp}{dash}{suffix}")))
+    return renamed
+
+
+def connected(path: Path) -> Database:
+    hint = "check [station] data_dir and its permissions"
     try:
-        return prepared(connection)
+        connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+    except sqlite3.Error as error:
+        raise explained(path, error, hint) from error
+    try:
+        return prepared(connection, path)
     except sqlite3.Error as error:
         connection.close()
-        hint = "it was left as it is: restore a backup, or name another [station] data_dir"
-        raise StoreError(f"{path}: cannot be used as the station's database: {error}", hint) from error
+        raise explained(path, error, hint) from error
     except NewerDatabase as error:
         close_untouched(connection, path)
         raise NewerDatabase(f"{path}: {error.message}", error.hint) from None
@@ -507,8 +580,11 @@ def require_known(applied: set[str]) -> None:
         )
 
 
-def prepared(connection: sqlite3.Connection) -> Database:
-    """In WAL mode, fully synchronous, with every migration applied. Raises NewerDatabase before anything is touched."""
+def prepared(connection: sqlite3.Connection, path: Path) -> Database:
+    """In WAL mode, fully synchronous, with every migration applied; a new one knows what it does not know.
+
+    Raises NewerDatabase before anything is touched.
+    """
     db = Database(connection)
     applied = {migration.name for migration in migrations.applied(db)}
     require_known(applied)
@@ -519,7 +595,13 @@ def prepared(connection: sqlite3.Connection) -> Database:
     if applied != set(STEPS):
         # Station, dashboard and sync may start at the same moment: one migrates, the others wait and find it done.
         with write_transaction(db):
+            is_new = not migrations.applied(db)
             migrations.apply(db)
+            if is_new:
+                ids = captures_on_disk(path.with_name(IMAGE_FOLDER))
+                unknown = connection.executemany(INSERT_UNKNOWN, [(one,) for one in ids]).rowcount
+                if unknown > 0:
+                    connection.execute(COUNT_ON, [unknown + FAR_BEHIND])
     return db
 
 

@@ -9,7 +9,7 @@ from edge.errors import StationError
 from edge.records import Capture, Status
 
 BUSY, ACCEPTED, DONE, TAKE_AGAIN = "busy", "accepted", "done", "take_again"
-MISSED, REFUSED, ERROR = "missed", "refused", "error"
+MISSED, REFUSED, ERROR, DISK_FULL = "missed", "refused", "error", "disk_full"
 
 # state -> language -> sentence; {why} where something else has said it already.
 CATALOGUE: Mapping[str, Mapping[str, str]] = {
@@ -36,6 +36,10 @@ CATALOGUE: Mapping[str, Mapping[str, str]] = {
     REFUSED: {
         "en": "Nothing was measured: {why}. Mend what was sent and press again.",
         "es": "No se midió nada: {why}. Corrija lo que se envió y pulse otra vez.",
+    },
+    DISK_FULL: {
+        "en": "The press was not taken: the station's disk is full. Tell whoever looks after the station.",
+        "es": "No se tomó el pedido: el disco de la estación está lleno. Avise a quien cuida la estación.",
     },
     ERROR: {
         "en": "The press could not be written down: {why}. Tell whoever looks after the station.",

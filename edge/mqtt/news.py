@@ -20,10 +20,10 @@ from edge.errors import StoreError
 from edge.health.check import worst
 from edge.health.everything import all_checks
 from edge.health.room import share_used
+from edge.keeping.cursor import Cursor
 from edge.keeping.store import Store
 from edge.mqtt import homeassistant
 from edge.mqtt.broker import Broker
-from edge.mqtt.cursor import Cursor
 from edge.records import utc_now
 from edge.word import read_station
 

@@ -10,11 +10,12 @@ from threading import Event
 from typing import Any
 
 from edge.config import Config
-from edge.errors import InputRefused, StationError, StoreError
+from edge.errors import DiskFull, DiskTrouble, InputRefused, StationError, StoreError
 from edge.keeping.store import Store
 from edge.mqtt import feedback
 from edge.mqtt.broker import Broker
 from edge.mqtt.buttons import Button, NoPress, Press
+from edge.pressing import press as press_button
 from edge.settings import ButtonConfig
 from edge.triggers import new_trigger
 
@@ -64,11 +65,14 @@ class Presses:
                     self.say_no(feedback.BUSY, press)
                     return
                 if capture is None:
-                    capture = store.press(trigger, self.config.station.id)
+                    capture = press_button(store, self.config, trigger)
         except InputRefused as error:
             log.warning("%s: refused: %s", button.config.topic, error)
             self.say_no(feedback.REFUSED, press, error)
-        except StoreError as error:
+        except DiskFull as error:
+            log.warning("%s: refused: %s", button.config.topic, error)
+            self.say_no(feedback.DISK_FULL, press, error)
+        except (StoreError, DiskTrouble) as error:
             # The protocol's own receipt goes out all the same: the broker would not send it again to a clean session,
             # and after twenty without receipt it would send nothing more.
             log.error("%s: a press could not be written down: %s", button.config.topic, error)

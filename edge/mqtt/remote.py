@@ -11,9 +11,9 @@ from threading import Event, Thread
 from edge.config import Config
 from edge.devices.heard import Heard
 from edge.devices.sources import Topic
+from edge.keeping.cursor import Cursor
 from edge.keeping.store import Store
 from edge.mqtt.broker import Broker
-from edge.mqtt.cursor import Cursor
 from edge.mqtt.feedback import feedback_of
 from edge.mqtt.news import CURSOR, News
 from edge.mqtt.presses import Presses

@@ -239,7 +239,7 @@ def test_a_database_that_is_none_is_refused_and_left_alone(capsys, config_path: 
     database.write_bytes(b"precious, but no database" * 50)
     for command in ("run", "capture", "captures"):
         code, _, err = run(capsys, command, "--config", str(config_path))
-        assert code == 1
+        assert code == 78
         assert "cannot be used as the station's database" in err
     assert database.read_bytes() == b"precious, but no database" * 50
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from edge.keeping.cursor import Cursor
 from edge.keeping.store import Store
-from edge.mqtt.cursor import Cursor
 from edge.triggers import new_trigger
 
 

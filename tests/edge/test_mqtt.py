@@ -22,11 +22,11 @@ from edge.config import Config, load_config
 from edge.devices.heard import Heard
 from edge.devices.report import Devices
 from edge.errors import ConfigError
+from edge.keeping.cursor import Cursor
 from edge.keeping.outbox import Outbox
 from edge.keeping.store import Store
 from edge.mqtt.broker import BRIEF_IN_A_ROW, Broker
 from edge.mqtt.buttons import Press, read_message
-from edge.mqtt.cursor import Cursor
 from edge.mqtt.news import AT_ONCE, CURSOR
 from edge.mqtt.presses import Presses
 from edge.mqtt.remote import Silence, open_remote

@@ -78,10 +78,15 @@ ROWS = {
         INSERT INTO audit (at, author, act, capture_id, goat_id, before, after)
         VALUES ('{AT}', 'Ana', 'pin', NULL, 'Heidi', '{{"is_pinned": false}}', '{{"is_pinned": true}}');
     """,
+    "pruning": f"""
+        UPDATE images SET pruned_at = '{AT}';
+        INSERT INTO unknown_captures (id) VALUES ('20261120T140506789Z_barn1');
+    """,
 }
 IMAGES = {
     "first_tables": f"INSERT INTO images VALUES ('{DONE}', 'raw', 'side', 0, 'p', 's', 640, 480, 9);",
-    "bursts": f"INSERT INTO images VALUES ('{DONE}', 'raw', 'side', 2, 0, 'p', 's', 640, 480, 9);",
+    "bursts": f"INSERT INTO images (capture_id, kind, view, shot, revision, path, sha256, width, height, size_bytes)"
+    f" VALUES ('{DONE}', 'raw', 'side', 2, 0, 'p', 's', 640, 480, 9);",
 }
 
 
@@ -91,9 +96,10 @@ def database_of(path: Path, step: str) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
         migrations.apply(Database(connection), stop_before=STEPS[len(known) :])
-        for name in known:
+        first, *later = known
+        connection.executescript(ROWS[first] + IMAGES["bursts" if "bursts" in known else first])
+        for name in later:
             connection.executescript(ROWS.get(name, ""))
-        connection.executescript(IMAGES["bursts" if "bursts" in known else "first_tables"])
 
 
 def rows_of(path: Path) -> dict[str, list[dict[str, object]]]:
@@ -179,6 +185,7 @@ def test_the_rows_above_are_of_steps_that_there_are() -> None:
 
 KILLED = """
 import os, signal, sqlite3, sys
+from pathlib import Path
 from edge.keeping.store import prepared
 
 connection = sqlite3.connect(sys.argv[1], isolation_level=None)
@@ -191,7 +198,7 @@ def tick():
         os.kill(os.getpid(), signal.SIGKILL)
 
 connection.set_progress_handler(tick, 1000)
-prepared(connection)
+prepared(connection, Path(sys.argv[1]))
 print("done")
 """
 

@@ -1,4 +1,4 @@
-"""How far the outbox was told to somebody who only listens; it survives a restart as the outbox does."""
+"""How far the outbox was read by somebody who only reads it; it survives a restart as the outbox does."""
 
 from __future__ import annotations
 
@@ -13,6 +13,12 @@ INSERT INTO cursors (name, outbox_id)
 SELECT :name, COALESCE(MAX(id), 0)
 FROM outbox
 WHERE true
+ON CONFLICT DO NOTHING
+"""
+
+BEGIN_AT_FIRST = """
+INSERT INTO cursors (name, outbox_id)
+VALUES (:name, 0)
 ON CONFLICT DO NOTHING
 """
 
@@ -55,6 +61,11 @@ class Cursor:
         """Stand behind the newest entry, the first time only."""
         with self.store.transaction():
             self.store.db.execute(BEGIN, {"name": self.name})
+
+    def begin_at_first(self) -> None:
+        """Stand before the oldest entry, the first time only."""
+        with self.store.transaction():
+            self.store.db.execute(BEGIN_AT_FIRST, {"name": self.name})
 
     def next(self) -> Entry | None:
         """The oldest entry that was not told yet."""
