@@ -19,7 +19,7 @@ from edge.document import capture_document
 from edge.keeping.dating import SERVED, UNDATED_BEFORE, UNDATED_NOW, ClockWatch
 from edge.keeping.outbox import Outbox
 from edge.keeping.schema import migrations
-from edge.keeping.store import NEXT_QUEUED, Store
+from edge.keeping.store import UNFINISHED, Store
 from edge.records import LANGUAGES, Capture, Stamp, Status
 from edge.table import captures_table
 from edge.times import SENTENCES, UNITS, span_words
@@ -311,9 +311,10 @@ def test_captures_are_dated_one_at_a_time_that_a_press_need_not_wait_and_then_no
     assert len(Outbox(store).due(100)) == 2 * len(ids)
 
 
-@pytest.mark.parametrize("sql", [NEXT_QUEUED, SERVED, UNDATED_NOW, UNDATED_BEFORE])
+@pytest.mark.parametrize("sql", [UNFINISHED, SERVED, UNDATED_NOW, UNDATED_BEFORE])
 def test_what_is_asked_all_the_time_never_looks_at_every_capture(store: Store, sql: str) -> None:
     about = {"boot_id": "b", "after": 0, "booted_at": NOON.isoformat(), "is_known": False, "jump_s": 1.0}
+    about |= {"status": "queued", "limit": 1}
     plan = [row["detail"] for row in store.all(f"EXPLAIN QUERY PLAN {sql}", about)]
     assert not [step for step in plan if step == "SCAN captures" or "captures_in_order (" in step]
     assert any("captures_" in step for step in plan)
