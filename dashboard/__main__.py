@@ -18,7 +18,7 @@ from dashboard.app import create_app
 from dashboard.pulse import Pulse
 from edge.config import Config, find_config, load_config
 from edge.errors import StationError
-from edge.keeping.store import refuse_newer
+from edge.keeping.opening import refuse_newer
 from edge.settings import DashboardConfig
 from edge.systemd import Supervisor
 

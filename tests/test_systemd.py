@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.keeping.store import BUSY_TIMEOUT_S
+from edge.keeping.opening import BUSY_TIMEOUT_S
 from edge.mqtt.broker import PASSWORD_CREDENTIAL
 from edge.settings import CAMERA_LIMITS
 from edge.systemd import LONGEST_SILENCE_S

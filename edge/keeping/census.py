@@ -8,7 +8,8 @@ import logging
 
 from edge.alarms import MISSING, alarm
 from edge.keeping.archive import Archive, captures_of_day, days_on_disk
-from edge.keeping.store import INSERT_UNKNOWN, Store
+from edge.keeping.opening import INSERT_UNKNOWN
+from edge.keeping.store import Store
 
 log = logging.getLogger("goatdev.station")
 

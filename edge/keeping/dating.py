@@ -13,7 +13,8 @@ from datetime import datetime, timedelta
 
 from edge.clock import read_clock
 from edge.keeping.rows import dating_row, outbox_row
-from edge.keeping.store import INSERT_OUTBOX, Store
+from edge.keeping.statements import INSERT_OUTBOX
+from edge.keeping.store import Store
 from edge.records import Capture, Dating, Stamp
 from edge.times import clock_words
 

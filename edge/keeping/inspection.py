@@ -9,8 +9,9 @@ from urllib.parse import quote
 from sqlite_utils import Database
 
 from edge.errors import StoreError
+from edge.keeping.opening import BUSY_TIMEOUT_S
 from edge.keeping.schema import migrations
-from edge.keeping.store import BUSY_TIMEOUT_S, Store
+from edge.keeping.store import Store
 
 RESTORE = "stop the station, keep a copy of the data folder, and restore a backup: `goatdev restore`"
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from edge.keeping.people import correction_of
 from edge.keeping.rows import by_capture, capture_of, newest_images, revision_of
-from edge.keeping.store import CORRECTIONS_OF, Store
+from edge.keeping.statements import CORRECTIONS_OF
+from edge.keeping.store import Store
 from edge.records import Capture, Correction, Revision
 
 PAGE_CAPTURES = 500

@@ -24,6 +24,7 @@ from edge.keeping.damage import forget_damage
 from edge.keeping.dating import DATE
 from edge.keeping.documents import capture_told
 from edge.keeping.old import OldDatabase
+from edge.keeping.opening import parts_of, set_aside
 from edge.keeping.prune import read_note
 from edge.keeping.rows import (
     closing_row,
@@ -34,18 +35,15 @@ from edge.keeping.rows import (
     press_row,
     revision_row,
 )
-from edge.keeping.store import (
+from edge.keeping.statements import (
     CLOSE_CAPTURE,
     INSERT_CAPTURE,
     INSERT_IMAGE,
     INSERT_MEASUREMENT,
     INSERT_REVISION,
     LABEL,
-    Store,
-    parts_of,
-    set_aside,
-    time_of,
 )
+from edge.keeping.store import Store, time_of
 from edge.records import Capture, Status, Trigger, utc_now
 
 # Taken in with one transaction.

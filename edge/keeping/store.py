@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import json
-import random
 import sqlite3
-import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from sqlite_utils import Database
-
 from edge.corrections import require_sayable
-from edge.errors import NewerDatabase, StoreError
-from edge.keeping.archive import IMAGE_FOLDER, captures_on_disk
-from edge.keeping.disk import cannot_write
-from edge.keeping.locks import held_after_others
+from edge.errors import StoreError
+from edge.keeping.opening import open_database, write_transaction
 from edge.keeping.people import (
     AUDIT,
     GOATS,
@@ -53,7 +47,28 @@ from edge.keeping.rows import (
     revision_of,
     revision_row,
 )
-from edge.keeping.schema import STEPS, migrations
+from edge.keeping.statements import (
+    CAPTURES_PAGE,
+    CLOSE_CAPTURE,
+    CORRECTIONS_OF,
+    FORGET_GLANCES,
+    GLANCES_BEFORE,
+    GOATS_PAGE,
+    IMAGES_OF,
+    INSERT_CAPTURE,
+    INSERT_GLANCE,
+    INSERT_IMAGE,
+    INSERT_MEASUREMENT,
+    INSERT_OUTBOX,
+    INSERT_REVISION,
+    LABEL,
+    LAST_ID,
+    MEASUREMENTS_OF,
+    NEXT_SEQUENCE,
+    REVISIONS_OF,
+    TALLY,
+    UNFINISHED,
+)
 from edge.keeping.trouble import explained, require_sound
 from edge.records import (
     Capture,
@@ -64,162 +79,10 @@ from edge.records import (
     Trigger,
 )
 
-BUSY_TIMEOUT_S = 10.0
 # Captures of a view of which it is remembered how it looked: what stays changed for longer is how it looks.
 GLANCES_KEPT = 120
-
-INSERT_CAPTURE = """
-INSERT INTO captures (
-    id, status, trigger_id, source, requested_at, goat_id, goat_source, weight_kg, weight_source, weight_raw,
-    sequence, clock_source, utc_offset_min, boot_id, since_boot_s
-)
-VALUES (
-    :id, 'queued', :trigger_id, :source, :requested_at, :goat_id, :goat_source, :weight_kg, :weight_source, :weight_raw,
-    :sequence, :clock_source, :utc_offset_min, :boot_id, :since_boot_s
-)
-"""
-
-# A number that was given is never given again, also where a capture should be removed one day.
-NEXT_SEQUENCE = """
-UPDATE counters
-SET last = last + 1
-WHERE name = 'press'
-RETURNING last AS number
-"""
-
-# Said as the index of waiting captures says it, else SQLite does not see that it fits and walks through all years.
-UNFINISHED = """
-SELECT * FROM captures
-WHERE status IN ('queued', 'processing')
-  AND status = :status
-ORDER BY finished_at IS NOT NULL, sequence
-LIMIT :limit
-"""
-
-CLOSE_CAPTURE = """
-UPDATE captures
-SET status = :status,
-    revision = :revision,
-    spread_ms = :spread_ms,
-    burst_ms = :burst_ms,
-    failure = :failure,
-    hint = :hint,
-    finished_at = :finished_at
-WHERE id = :id
-"""
-
-LABEL = """
-UPDATE captures
-SET goat_id = :goat_id,
-    goat_source = :goat_source,
-    goat_note = :goat_note,
-    weight_kg = :weight_kg,
-    weight_source = :weight_source,
-    weight_raw = :weight_raw
-WHERE id = :id
-"""
-
-# A capture may be closed again, after a new measurement of its images: what it already has stays as it is.
-INSERT_IMAGE = """
-INSERT INTO images (capture_id, kind, view, shot, revision, path, sha256, width, height, size_bytes)
-VALUES (:capture_id, :kind, :view, :shot, :revision, :path, :sha256, :width, :height, :size_bytes)
-ON CONFLICT DO NOTHING
-"""
-
-INSERT_REVISION = """
-INSERT INTO revisions (capture_id, revision, created_at, readings, advice, model, calibration, software)
-VALUES (:capture_id, :revision, :created_at, :readings, :advice, :model, :calibration, :software)
-"""
-
-INSERT_MEASUREMENT = """
-INSERT INTO measurements (capture_id, revision, trait, value, u95, confidence, views, reason)
-VALUES (:capture_id, :revision, :trait, :value, :u95, :confidence, :views, :reason)
-"""
-
-INSERT_OUTBOX = """
-INSERT INTO outbox (capture_id, sequence, document, next_attempt_at)
-SELECT :capture_id, COALESCE(MAX(sequence) + 1, 0), :document, :next_attempt_at
-FROM outbox
-WHERE capture_id = :capture_id
-"""
-
-INSERT_GLANCE = """
-INSERT INTO glances (capture_id, view, calibration, columns, detail, is_dirty)
-VALUES (:capture_id, :view, :calibration, :columns, :detail, :is_dirty)
-"""
-
-FORGET_GLANCES = """
-DELETE FROM glances
-WHERE view = :view
-  AND capture_id NOT IN (SELECT capture_id FROM glances WHERE view = :view ORDER BY capture_id DESC LIMIT :kept)
-"""
-
-GLANCES_BEFORE = """
-SELECT view, columns, detail, is_dirty
-FROM glances
-WHERE calibration = :calibration
-  AND capture_id < :before
-ORDER BY capture_id
-"""
-
 # Behind every id there can be.
 AFTER_ALL = "~"
-# A number is given once: behind all that the database before this one may have given.
-COUNT_ON = "UPDATE counters SET last = ? WHERE name = 'press'"
-FAR_BEHIND = 1000
-
-INSERT_UNKNOWN = "INSERT INTO unknown_captures (id) VALUES (?) ON CONFLICT DO NOTHING"
-
-# Also what an earlier database knew: its pictures lie under their ids.
-LAST_ID = """
-SELECT MAX(id) AS id
-FROM (SELECT MAX(id) AS id FROM captures UNION ALL SELECT MAX(id) FROM unknown_captures)
-"""
-
-CAPTURES_PAGE = """
-SELECT * FROM captures
-WHERE id < :before
-ORDER BY id DESC
-LIMIT :limit
-"""
-
-GOATS_PAGE = """
-SELECT * FROM captures
-WHERE goat_id = :goat_id
-  AND id < :before
-ORDER BY id DESC
-LIMIT :limit
-"""
-
-# What belongs to captures, for all captures of a page at once.
-IMAGES_OF = """
-SELECT * FROM images
-WHERE capture_id IN (SELECT value FROM json_each(:ids))
-ORDER BY revision
-"""
-
-REVISIONS_OF = """
-SELECT * FROM revisions
-WHERE (capture_id, revision) IN (SELECT value ->> 0, value ->> 1 FROM json_each(:keys))
-"""
-
-MEASUREMENTS_OF = """
-SELECT * FROM measurements
-WHERE (capture_id, revision) IN (SELECT value ->> 0, value ->> 1 FROM json_each(:keys))
-ORDER BY rowid
-"""
-
-CORRECTIONS_OF = """
-SELECT * FROM corrections
-WHERE capture_id IN (SELECT value FROM json_each(:ids))
-ORDER BY id
-"""
-
-TALLY = """
-SELECT state, number FROM tallies
-WHERE what = ?
-  AND number > 0
-"""
 
 
 class Store:
@@ -489,145 +352,6 @@ class Store:
             return list(self.db.query(sql, parameters))
         except sqlite3.Error as error:
             raise explained(self.path, error) from error
-
-
-def open_database(path: Path) -> Database:
-    """Open the database, or create it; whatever is wrong with it, it is left as it was."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise cannot_write(path, error, "check [station] data_dir and its permissions") from error
-    if is_absent(path):
-        with held_after_others(path.with_name(f"{path.name}.creating")):
-            set_remains_aside(path)
-            connected(path).close()
-    return connected(path)
-
-
-def is_absent(path: Path) -> bool:
-    """Whether there is no database, or an empty file in its place, which holds as much."""
-    return not path.exists() or path.stat().st_size == 0
-
-
-def set_remains_aside(path: Path) -> None:
-    """Keep the write-ahead log of a database that is gone: SQLite would delete it."""
-    # Looked at first: once somebody creates the database it has a log of its own.
-    remains = [one for one in parts_of(path)[1:] if one.exists()]
-    if is_absent(path):
-        set_aside(remains)
-
-
-def parts_of(path: Path) -> list[Path]:
-    """The database, its write-ahead log, and the log's index."""
-    return [path.with_name(path.name + suffix) for suffix in ("", "-wal", "-shm")]
-
-
-def set_aside(parts: Iterable[Path]) -> list[Path]:
-    """Rename parts of a database that is no use: station.db-wal -> station.db.damaged-<time>-wal. None is deleted."""
-    stamp, renamed = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}", []
-    for part in parts:
-        name, dash, suffix = part.name.partition("-")
-        renamed.append(part.rename(part.with_name(f"{name}.damaged-{stamp}{dash}{suffix}")))
-    return renamed
-
-
-def connected(path: Path) -> Database:
-    hint = "check [station] data_dir and its permissions"
-    try:
-        connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
-    except sqlite3.Error as error:
-        raise explained(path, error, hint) from error
-    try:
-        return prepared(connection, path)
-    except sqlite3.Error as error:
-        connection.close()
-        raise explained(path, error, hint) from error
-    except NewerDatabase as error:
-        close_untouched(connection, path)
-        raise NewerDatabase(f"{path}: {error.message}", error.hint) from None
-
-
-def refuse_newer(path: Path) -> None:
-    """Raise NewerDatabase where a newer version wrote the database; nothing else about it matters here."""
-    try:
-        if path.exists():
-            Store(path).close()
-    except NewerDatabase:
-        raise
-    except StoreError:
-        return
-
-
-def close_untouched(connection: sqlite3.Connection, path: Path) -> None:
-    """Close without moving what a newer version left in its log into the database, as the last to close would."""
-    log = path.with_name(f"{path.name}-wal")
-    if not (log.exists() and log.stat().st_size):
-        connection.close()
-        return
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as reader:
-        reader.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
-        connection.close()
-
-
-def require_known(applied: set[str]) -> None:
-    """Raise NewerDatabase where the tables are of a version that this one knows nothing of."""
-    unknown = applied - set(STEPS)
-    if unknown:
-        raise NewerDatabase(
-            f"this database was written by a newer Goatdev, with tables this version does not know "
-            f"({', '.join(sorted(unknown))})",
-            "it was left as it is: install that version again, or restore a backup made before it",
-        )
-
-
-def prepared(connection: sqlite3.Connection, path: Path) -> Database:
-    """In WAL mode, fully synchronous, with every migration applied; a new one knows what it does not know.
-
-    Raises NewerDatabase before anything is touched.
-    """
-    db = Database(connection)
-    applied = {migration.name for migration in migrations.applied(db)}
-    require_known(applied)
-    switch_to_wal(connection)
-    # A press that was acknowledged survives a power cut.
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA foreign_keys = ON")
-    if applied != set(STEPS):
-        # Station, dashboard and sync may start at the same moment: one migrates, the others wait and find it done.
-        with write_transaction(db):
-            is_new = not migrations.applied(db)
-            migrations.apply(db)
-            if is_new:
-                ids = captures_on_disk(path.with_name(IMAGE_FOLDER))
-                unknown = connection.executemany(INSERT_UNKNOWN, [(one,) for one in ids]).rowcount
-                if unknown > 0:
-                    connection.execute(COUNT_ON, [unknown + FAR_BEHIND])
-    return db
-
-
-def switch_to_wal(connection: sqlite3.Connection) -> None:
-    """Once in a database's life, and SQLite waits for nobody then: station, dashboard and sync may start together."""
-    end = time.monotonic() + BUSY_TIMEOUT_S
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            return
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > end:
-                raise
-            time.sleep(random.uniform(0.005, 0.05))
-
-
-@contextmanager
-def write_transaction(db: Database) -> Iterator[None]:
-    """All or nothing. Takes the write lock first, so that what is read inside stays true."""
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    except BaseException:
-        db.execute("ROLLBACK")
-        raise
-    db.execute("COMMIT")
 
 
 def capture_id(at: datetime, station_id: str) -> str:

@@ -19,7 +19,8 @@ from edge.document import capture_document
 from edge.keeping.dating import SERVED, UNDATED_BEFORE, UNDATED_NOW, ClockWatch
 from edge.keeping.outbox import Outbox
 from edge.keeping.schema import migrations
-from edge.keeping.store import UNFINISHED, Store
+from edge.keeping.statements import UNFINISHED
+from edge.keeping.store import Store
 from edge.records import LANGUAGES, Capture, Stamp, Status
 from edge.table import captures_table
 from edge.times import SENTENCES, UNITS, span_words

@@ -186,7 +186,7 @@ def test_the_rows_above_are_of_steps_that_there_are() -> None:
 KILLED = """
 import os, signal, sqlite3, sys
 from pathlib import Path
-from edge.keeping.store import prepared
+from edge.keeping.opening import prepared
 
 connection = sqlite3.connect(sys.argv[1], isolation_level=None)
 left = int(sys.argv[2])
