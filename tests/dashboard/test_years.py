@@ -16,10 +16,10 @@ from dashboard import create_app
 from dashboard.context import store as store_of_request
 from edge.config import Config
 from edge.corrections import correction_said
+from edge.keeping.cursor import Cursor
 from edge.keeping.dating import ClockWatch
 from edge.keeping.outbox import Outbox, Receipt
 from edge.keeping.store import Store
-from edge.mqtt.cursor import Cursor
 from edge.triggers import new_trigger
 from tests.years import fill
 
