@@ -32,7 +32,7 @@ from edge.word import BrokerWord
 # Pictures whose hash is proved unless all are asked for: the newest, and some of all others.
 NEWEST, OTHERS = 20, 40
 ANSWER_S = 5.0
-IMAGES = "SELECT path, sha256 FROM images WHERE rowid = ?"
+IMAGES = "SELECT path, sha256 FROM images WHERE rowid = ? AND pruned_at IS NULL"
 
 
 def examine(given: str | None, thorough: bool = False) -> Iterator[Check]:

@@ -196,6 +196,7 @@ EDGE_MAY_IMPORT = {
         "keeping.documents",
         "keeping.old",
         "keeping.opening",
+        "keeping.people",
         "keeping.prune",
         "keeping.rows",
         "keeping.statements",

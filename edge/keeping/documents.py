@@ -12,10 +12,12 @@ from edge.records import (
     Advice,
     Capture,
     Clock,
+    Correction,
     Dating,
     Measurement,
     Reading,
     Revision,
+    Said,
     Status,
     StoredImage,
     Trigger,
@@ -48,6 +50,7 @@ def capture_told(document: Mapping[str, Any], archive: Archive) -> Capture:
         weight=weight,
         sequence=document.get("clock", {}).get("sequence"),
         dating=dating_told(document),
+        corrections=tuple(correction_told(one) for one in document.get("corrections", ())),
     )
 
 
@@ -67,6 +70,11 @@ def dating_told(document: Mapping[str, Any]) -> Dating | None:
     return Dating(
         told["source"], datetime.fromisoformat(told["found_at"]), told["text"], taken_at, told["by_s"]
     )
+
+
+def correction_told(told: Mapping[str, Any]) -> Correction:
+    said = Said(told["trait"], told["value"], told["author"], told["reason"])
+    return Correction(said, told["revision"], told["measured"], datetime.fromisoformat(told["corrected_at"]))
 
 
 def weight_told(weight: Mapping[str, Any] | None) -> Weight | None:

@@ -3,6 +3,8 @@
 CSV is UTF-8 with a header, a decimal point and ISO dates, whatever the machine's language. Dates and times are those of
 the station's clock, as the people there remember them. An electronic id is written as on the tag, `982 000001088420`:
 no spreadsheet takes that for a number and rounds it, weigh heads write it so, and this station reads it back.
+
+A number that a person corrected is theirs, without a ±, for nobody knows it; `corrections` says what was measured.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from typing import Any
 from edge.devices.weights import KG
 from edge.document import capture_document, revision_document
 from edge.keeping.pages import History, local_time
-from edge.records import ALL_TRAITS, TRAITS, Capture, Measurement
+from edge.records import ALL_TRAITS, TRAITS, Capture, Correction, Standing
 
 ELECTRONIC = re.compile(r"(\d{3})(\d{12})", re.ASCII)
 # A cell that begins so is computed by a spreadsheet, not shown.
@@ -70,6 +72,7 @@ def measurement_columns() -> list[str]:
     return [
         *before,
         *traits,
+        "corrections",
         "remarks",
         "capture_id",
         "taken_at_utc",
@@ -89,10 +92,12 @@ def measurement_row(capture: Capture) -> Row:
         "weight_kg": f"{capture.weight.kg:.2f}" if capture.weight else "",
         "weight_source": capture.weight.source if capture.weight else "",
         "status": str(capture.status),
+        "corrections": "; ".join(correction_words(one) for one in standing_corrections(capture)),
         "remarks": "; ".join(remarks(capture)),
         "capture_id": capture.id,
         "taken_at_utc": f"{capture.taken_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
         "time_state": capture.time_state,
+        **{column: value for trait in ALL_TRAITS for column, value in cells(capture.standing(trait.name))},
     }
     revision = capture.revision
     if revision is None:
@@ -104,13 +109,25 @@ def measurement_row(capture: Capture) -> Row:
         "calibration": str(revision.calibration.get("sha256", ""))[:8],
         "software": revision.software,
     }
-    return row | made | {column: value for one in revision.measurements for column, value in cells(one)}
+    return row | made
 
 
-def cells(one: Measurement) -> Iterator[tuple[str, str]]:
-    if one.value is not None and one.u95 is not None:
+def cells(one: Standing) -> Iterator[tuple[str, str]]:
+    if one.value is not None:
         yield one.trait, f"{one.value:.2f}"
+    if one.u95 is not None:
         yield u95_column(one.trait), f"{one.u95:.2f}"
+
+
+def standing_corrections(capture: Capture) -> list[Correction]:
+    found = (capture.standing(trait.name).correction for trait in ALL_TRAITS)
+    return [one for one in found if one is not None]
+
+
+def correction_words(one: Correction) -> str:
+    """Who said it, why, and what was measured: `withers_height_cm measured 61.20 (Ana: stick)`."""
+    measured = "not measured" if one.measured is None else f"measured {one.measured:.2f}"
+    return f"{one.said.trait} {measured} ({one.said.author}: {one.said.reason})"
 
 
 def u95_column(trait: str) -> str:

@@ -13,6 +13,9 @@ SHA256 = re.compile(r"[0-9a-f]{64}")
 
 DOCUMENTS = "SELECT sequence, document FROM outbox WHERE capture_id = ?"
 
+AUDIT = "SELECT at, author, act, capture_id, goat_id, before, after FROM audit ORDER BY id"
+PINNED = "SELECT id FROM goats WHERE is_pinned = 1"
+
 RECEIPTS = """
 SELECT destination, objects
 FROM receipts
@@ -55,6 +58,16 @@ class OldDatabase:
                 found[destination] = objects
         return found
 
+    def audit(self) -> list[dict[str, Any]]:
+        """What people did, oldest first."""
+        names = ("at", "author", "act", "capture_id", "goat_id", "before", "after")
+        found = (dict(zip(names, row, strict=True)) for row in self.rows(AUDIT, []))
+        return [row for row in found if is_object(row["before"]) and is_object(row["after"])]
+
+    def pinned(self) -> list[str]:
+        """The goats whose pictures are to be kept for ever."""
+        return [goat_id for (goat_id,) in self.rows(PINNED, []) if isinstance(goat_id, str)]
+
     def rows(self, sql: str, parameters: list[Any]) -> list[tuple[Any, ...]]:
         if self.connection is None:
             return []
@@ -66,6 +79,10 @@ class OldDatabase:
 
 def is_of(capture_id: str, text: Any) -> bool:
     return json_object(text).get("capture_id") == capture_id
+
+
+def is_object(text: Any) -> bool:
+    return text == "{}" or bool(json_object(text))
 
 
 def json_object(text: Any) -> dict[str, Any]:

@@ -135,6 +135,8 @@ def reason_not(capture: Capture, archive: Archive) -> str:
     originals = capture.images_of("raw")
     if not originals:
         return f"it never had pictures: {capture.failure}" if capture.failure else "it never had pictures"
+    if capture.pruned_at is not None:
+        return f"its pictures were pruned on {capture.pruned_at[:10]}; they are in the cloud"
     if not any((archive.folder / image.path).is_file() for image in originals):
         return "its pictures as taken are no longer on this station"
     return ""

@@ -25,6 +25,7 @@ from edge.keeping.dating import DATE
 from edge.keeping.documents import capture_told
 from edge.keeping.old import OldDatabase
 from edge.keeping.opening import parts_of, set_aside
+from edge.keeping.people import INSERT_CORRECTION, PIN, correction_row
 from edge.keeping.prune import read_note
 from edge.keeping.rows import (
     closing_row,
@@ -66,6 +67,13 @@ SELECT id, :destination, :objects, :received_at
 FROM outbox
 WHERE capture_id = :capture_id
   AND sequence = :sequence
+"""
+
+# A rescue that is done again adds nothing.
+ADD_ACT = """
+INSERT INTO audit (at, author, act, capture_id, goat_id, before, after)
+SELECT :at, :author, :act, :capture_id, :goat_id, :before, :after
+WHERE NOT EXISTS (SELECT 1 FROM audit WHERE at = :at AND author = :author AND act = :act AND after = :after)
 """
 
 # Who listens to results and had heard all is not told those of years again.
@@ -111,6 +119,9 @@ def rescue(path: Path, archive: Archive, tell: Callable[[int, int], None]) -> Re
                 store.db.execute(HEARD_ALL, newest)
             done += len(batch)
             tell(done, total)
+        with store.transaction():
+            for old in olds:
+                take_over_acts(store, old)
     forget_damage(path)
     return Rescued(done, pictures_only, delivered, tuple(str(one) for one in aside))
 
@@ -220,9 +231,19 @@ def take_in(store: Store, found: Found) -> None:
                 store.db.execute(INSERT_MEASUREMENT, measurement_row(stage, measurement))
     store.db.execute(CLOSE_CAPTURE, closing_row(capture))
     store.db.execute(LABEL, label_row(capture))
+    for correction in capture.corrections:
+        store.db.execute(INSERT_CORRECTION, correction_row(capture, correction))
     for sequence, document in sorted(found.documents.items()):
         take_in_entry(store, capture.id, sequence, document, found.receipts.get(sequence, {}))
     store.db.execute("DELETE FROM unknown_captures WHERE id = ?", [capture.id])
+
+
+def take_over_acts(store: Store, old: OldDatabase) -> None:
+    """What people did that no document tells of: the audit, and which goats they pinned."""
+    for row in old.audit():
+        store.db.execute(ADD_ACT, row)
+    for goat_id in old.pinned():
+        store.db.execute(PIN, {"goat_id": goat_id, "is_pinned": 1})
 
 
 def take_in_entry(

@@ -201,6 +201,9 @@ def test_a_picture_that_is_not_what_was_written_is_found(config_path: Path) -> N
     assert check.text.startswith("1 of 6 pictures") and str(path) in check.text
     path.unlink()
     assert finding(config_path, "images").state == FAIL
+    with Store(config.database_path) as store:
+        store.db.execute("UPDATE images SET pruned_at = '2026-11-20' WHERE path = ?", [image.path])
+    assert finding(config_path, "images").state == OK
 
 
 def test_a_damaged_database_is_found_and_left_as_it_was(config_path: Path) -> None:

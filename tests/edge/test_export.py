@@ -20,7 +20,7 @@ from edge.config import Config
 from edge.devices.identity import checked_goat_id
 from edge.keeping.pages import PAGE_CAPTURES, Wanted, histories
 from edge.keeping.store import Store
-from edge.records import ALL_TRAITS, Capture, Clock, Measurement, Revision, Trigger, Weight
+from edge.records import ALL_TRAITS, Capture, Clock, Measurement, Revision, Said, Trigger, Weight
 from tests.conftest import REPO
 
 EID = "982000001088420"
@@ -117,6 +117,22 @@ def test_a_row_has_every_trait_with_its_unit_and_doubt_and_an_empty_cell_with_a_
         "good",
         "1",
         "net 2026.11",
+    )
+
+
+def test_a_number_that_a_person_corrected_is_theirs_and_says_what_was_measured(
+    store: Store, config_path: Path, capsys
+) -> None:
+    done = taken(store, "Heidi")
+    store.correct(done.id, Said("withers_height_cm", 62.5, "Ana", "stick"))
+    store.correct(done.id, Said("waist_width_cm", 15.0, "Ana", "tape"))
+    store.correct(done.id, Said("rump_height_cm", 40.0, "Ana", "stick"))
+    store.correct(done.id, Said("rump_height_cm", None, "Ana", "a slip"))
+    (row,) = rows(capsys, config_path)
+    assert (row["withers_height_cm"], row["withers_height_u95_cm"]) == ("62.50", "")
+    assert (row["waist_width_cm"], row["waist_width_u95_cm"]) == ("15.00", "")
+    assert row["corrections"] == (
+        "withers_height_cm measured 61.23 (Ana: stick); waist_width_cm not measured (Ana: tape)"
     )
 
 

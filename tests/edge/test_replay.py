@@ -174,8 +174,13 @@ def test_captures_without_pictures_are_named_with_the_reason_and_left_as_they_ar
 ) -> None:
     for image in captures[0].images_of("raw"):
         (config.image_folder / image.path).unlink()
-    code, out, _ = replay(capsys, config_path, captures[0].id, captures[3].id)
+    with Store(config.database_path) as store:
+        store.db.execute(
+            "UPDATE images SET pruned_at = '2026-11-20T10:00:00+00:00' WHERE capture_id = ?", [captures[1].id]
+        )
+    code, out, _ = replay(capsys, config_path, captures[0].id, captures[1].id, captures[3].id)
     assert code == 0
+    assert f"{captures[1].id}  left out: its pictures were pruned on 2026-11-20; they are in the cloud" in out
     assert f"{captures[0].id}  left out: its pictures as taken are no longer on this station" in out
     assert f"{captures[3].id}  left out: it never had pictures" in out
     with Store(config.database_path) as store:

@@ -27,7 +27,7 @@ from edge.keeping.outbox import Outbox
 from edge.keeping.prune import prunable, prune
 from edge.keeping.rescue import find, take_in
 from edge.keeping.store import Store
-from edge.records import Capture, Status, Weight
+from edge.records import Capture, Said, Status, Weight
 from edge.triggers import new_trigger
 from tests.conftest import CONFIG, REPO, SAMPLES
 
@@ -57,7 +57,7 @@ def copied(config: Config) -> None:
 
 @pytest.fixture(scope="session")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three captures: named later, measured again, missed; the first documents of two are delivered."""
+    """Three captures: named later, measured again and corrected, missed; the first documents of two are delivered."""
     folder = tmp_path_factory.mktemp("kept")
     path = folder / "goatdev.toml"
     path.write_text(CONFIG.format(samples=SAMPLES))
@@ -70,6 +70,10 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
         station.store.ask_again(second.id, None)
         station.serve(station.store.capture(second.id))
         station.store.label(second.id, lambda one: one.named("Flori", "later"))
+        station.store.correct(second.id, Said("withers_height_cm", 62.5, "Ana", "stick"))
+        station.store.correct(second.id, Said("rump_height_cm", 61.0, "Ana", "stick"))
+        station.store.correct(second.id, Said("rump_height_cm", None, "Ben", "that was another goat"))
+        station.store.pin("Flori", "Ana")
         missed = station.store.press(new_trigger("command", weight=Weight(50.0, "typed", "50 kg")), "barn1")
         station.store.close_capture(missed.missed("too late", "press again"))
     copied(config)
@@ -254,9 +258,9 @@ def test_a_damaged_database_stops_the_station_is_left_as_it_is_and_can_be_rescue
     assert 'id="alarm"' not in pages(barn).get("/").text
 
 
-def test_a_rescue_takes_receipts_over_from_what_can_still_be_read(barn: Config) -> None:
+def test_a_rescue_takes_receipts_acts_and_pins_over_from_what_can_still_be_read(barn: Config) -> None:
     with Store(barn.database_path) as store:
-        delivered = Outbox(store).backlog()["delivered"]
+        delivered, acts = Outbox(store).backlog()["delivered"], store.audit(100)
         store.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         root = store.number("SELECT rootpage AS number FROM sqlite_master WHERE name = 'measurements'")
     with barn.database_path.open("r+b") as file:
@@ -267,6 +271,8 @@ def test_a_rescue_takes_receipts_over_from_what_can_still_be_read(barn: Config) 
     rescued(barn)
     with Store(barn.database_path) as store:
         assert Outbox(store).backlog()["delivered"] == delivered
+        assert store.audit(100) == acts
+        assert store.goat("Flori")["is_pinned"]
 
 
 @pytest.mark.parametrize("gone", ["-wal", "empty"])
