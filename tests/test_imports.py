@@ -144,6 +144,7 @@ EDGE_MAY_IMPORT = {
         "config",
         "errors",
         "keeping.backup",
+        "keeping.copies",
         "keeping.durable",
         "keeping.sealed",
         "keeping.store",

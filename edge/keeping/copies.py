@@ -28,6 +28,15 @@ EARLIER = re.compile(r"result\.([0-9]{1,9})\.json")
 DOCUMENTS = "SELECT sequence, document FROM outbox WHERE capture_id = ? ORDER BY sequence"
 
 
+FROM_THE_FIRST = "UPDATE cursors SET outbox_id = 0 WHERE name = ?"
+
+
+def write_all_again(store: Store) -> None:
+    """For a station whose folders have no copies, as after a restore: they come again, one by one."""
+    with store.transaction():
+        store.db.execute(FROM_THE_FIRST, [CURSOR])
+
+
 class Copies:
     """The copies of one station's documents."""
 

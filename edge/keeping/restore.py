@@ -25,6 +25,7 @@ from edge.keeping.backup import (
     require_room,
     unpack,
 )
+from edge.keeping.copies import write_all_again
 from edge.keeping.durable import make_folder, sync_folder
 from edge.keeping.sealed import TAKE_ANOTHER, HashedSource
 from edge.keeping.store import Store
@@ -68,6 +69,7 @@ def restore(path: Path, into: Path, progress: Callable[[int], Progress]) -> Rest
             manifest = bring(path, part, progress(path.stat().st_size))
             with Store(part / DATABASE) as store:
                 captures = store.counts()
+                write_all_again(store)
             os.sync()  # file by file, a card would take hours
             part.rename(folder)
         sync_folder(folder.parent)

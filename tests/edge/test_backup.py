@@ -25,6 +25,7 @@ from edge.document import capture_document
 from edge.errors import BackupRefused
 from edge.keeping.archive import Archive
 from edge.keeping.backup import part_of, require_room
+from edge.keeping.copies import Copies
 from edge.keeping.outbox import Outbox
 from edge.keeping.schema import migrations
 from edge.keeping.store import Store
@@ -133,6 +134,30 @@ def test_a_press_on_a_restored_station_is_measured_and_nothing_goes_to_the_cloud
     assert delivered == {path: path.read_bytes() for path in delivered}
 
 
+def test_the_copies_of_documents_come_again_beside_the_pictures_of_a_restored_station(
+    made: Made, tmp_path, capsys
+) -> None:
+    station = tmp_path / "station"
+    shutil.copytree(made.config.folder, station)
+    copied(station / "data")
+    run(capsys, "backup", "--config", station / "goatdev.toml", "--out", tmp_path / "b.tar")
+    run(capsys, "restore", tmp_path / "b.tar", "--into", tmp_path / "new")
+    assert not list((tmp_path / "new").rglob("result*.json"))
+    copied(tmp_path / "new")
+    for path in (station / "data" / "images").rglob("result*.json"):
+        again = tmp_path / "new" / path.relative_to(station / "data")
+        assert again.read_bytes() == path.read_bytes()
+    assert len(list((tmp_path / "new").rglob("result*.json"))) == 3
+
+
+def copied(data: Path) -> None:
+    """What a station's chore does between presses."""
+    with Store(data / "station.db") as store:
+        copies = Copies(store, Archive(data / "images"))
+        while copies.write_next():
+            pass
+
+
 def test_a_backup_taken_while_goats_are_measured_is_a_station_of_one_moment(
     config: Config, config_path: Path, tmp_path, capsys
 ) -> None:
@@ -222,8 +247,6 @@ def test_pictures_that_were_pruned_are_no_gaps(made: Made, tmp_path, capsys) -> 
     station = tmp_path / "station"
     shutil.copytree(made.config.folder, station)
     with sqlite3.connect(station / "data" / "station.db") as db:
-        if "pruned_at" not in {row[1] for row in db.execute("PRAGMA table_info(images)")}:
-            db.execute("ALTER TABLE images ADD COLUMN pruned_at TEXT")
         db.execute("UPDATE images SET pruned_at = '2026-11-21T00:00:00+00:00' WHERE kind = 'raw'")
     db.close()
     for picture in (station / "data" / "images").rglob("*_raw.*.jpg"):
