@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
+
 FED = "WATCHDOG=1"
 
 
@@ -60,3 +62,13 @@ def supervising(path: Path) -> Iterator[Heard]:
         finally:
             over.set()
             thread.join()
+
+
+@contextmanager
+def started_by_systemd(folder: Path, monkeypatch: pytest.MonkeyPatch, watchdog_s: float) -> Iterator[Heard]:
+    """This process as systemd would start it, and what it says."""
+    monkeypatch.setenv("NOTIFY_SOCKET", str(folder / "notify"))
+    monkeypatch.setenv("WATCHDOG_USEC", str(int(watchdog_s * 1e6)))
+    monkeypatch.delenv("WATCHDOG_PID", raising=False)
+    with supervising(folder / "notify") as heard:
+        yield heard

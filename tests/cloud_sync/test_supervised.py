@@ -19,17 +19,14 @@ from edge.keeping.outbox import Outbox
 from edge.keeping.store import Store
 from tests.cloud_sync.test_deliver import captured
 from tests.live import wait_until
-from tests.supervised import Heard, supervising
+from tests.supervised import Heard, started_by_systemd
 
 WATCHDOG_S = 2.0
 
 
 @pytest.fixture
 def supervised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    path = tmp_path / "notify"
-    monkeypatch.setenv("NOTIFY_SOCKET", str(path))
-    monkeypatch.setenv("WATCHDOG_USEC", str(int(WATCHDOG_S * 1e6)))
-    with supervising(path) as heard:
+    with started_by_systemd(tmp_path, monkeypatch, WATCHDOG_S) as heard:
         yield heard
 
 

@@ -19,17 +19,14 @@ from waitress.server import create_server
 from dashboard.__main__ import answer
 from edge.config import Config
 from tests.live import free_port, wait_until
-from tests.supervised import FED, Heard, supervising
+from tests.supervised import FED, Heard, started_by_systemd
 
 WATCHDOG_S = 1.0
 
 
 @pytest.fixture
 def supervised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    path = tmp_path / "notify"
-    monkeypatch.setenv("NOTIFY_SOCKET", str(path))
-    monkeypatch.setenv("WATCHDOG_USEC", str(int(WATCHDOG_S * 1e6)))
-    with supervising(path) as heard:
+    with started_by_systemd(tmp_path, monkeypatch, WATCHDOG_S) as heard:
         yield heard
 
 

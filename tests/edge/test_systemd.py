@@ -16,7 +16,7 @@ from edge.keeping.store import Store
 from edge.systemd import Supervisor
 from edge.triggers import new_trigger
 from tests.live import running_station, wait_until
-from tests.supervised import FED, Heard, supervising
+from tests.supervised import FED, Heard, started_by_systemd, supervising
 
 # Of these tests: a loop that moves says so at least every half of it.
 WATCHDOG_S = 1.0
@@ -24,12 +24,7 @@ WATCHDOG_S = 1.0
 
 @pytest.fixture
 def supervised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """This process as systemd would start it."""
-    path = tmp_path / "notify"
-    monkeypatch.setenv("NOTIFY_SOCKET", str(path))
-    monkeypatch.setenv("WATCHDOG_USEC", str(int(WATCHDOG_S * 1e6)))
-    monkeypatch.delenv("WATCHDOG_PID", raising=False)
-    with supervising(path) as heard:
+    with started_by_systemd(tmp_path, monkeypatch, WATCHDOG_S) as heard:
         yield heard
 
 
