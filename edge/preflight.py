@@ -39,13 +39,14 @@ def verdict(codes: Sequence[int]) -> int:
 
 
 def told(what: str, check: Callable[[], str]) -> int:
-    """Make one check and say how it went; 0, or the exit code of what is wrong."""
+    """Make one check and say how it went; 0, or how this ends: all but a configuration speaks against the release."""
     try:
         print(f"ok    {what}: {check()}", flush=True)
     except StationError as error:
-        print(f"{'to do' if isinstance(error, ConfigError) else 'FAIL '} {what}:", flush=True)
+        is_configuration = isinstance(error, ConfigError)
+        print(f"{'to do' if is_configuration else 'FAIL '} {what}:", flush=True)
         complain(error)
-        return error.exit_code
+        return ConfigError.exit_code if is_configuration else 1
     return 0
 
 

@@ -44,15 +44,15 @@ from scripts.proofs.station import (
 from scripts.proofs.truth import CLOSED, falsehoods
 
 Change = tuple[str, str, str]
-DURABLE, STORE = "edge/keeping/durable.py", "edge/keeping/store.py"
+DURABLE, OPENING = "edge/keeping/durable.py", "edge/keeping/opening.py"
 NO_FILE: Change = (DURABLE, "os.fsync(file.fileno())", "pass")
 NO_FOLDER: Change = (DURABLE, "os.fsync(descriptor)", "pass")
 # What a tired programmer might do: where, what, and what stands there instead.
 MISTAKES: Mapping[str, tuple[Change, ...]] = {
-    "no-flush": (NO_FILE, NO_FOLDER, (STORE, "synchronous = FULL", "synchronous = OFF")),
+    "no-flush": (NO_FILE, NO_FOLDER, (OPENING, "synchronous = FULL", "synchronous = OFF")),
     "no-file-flush": (NO_FILE,),
     "no-folder-flush": (NO_FOLDER,),
-    "quick-commits": ((STORE, "synchronous = FULL", "synchronous = NORMAL"),),
+    "quick-commits": ((OPENING, "synchronous = FULL", "synchronous = NORMAL"),),
 }
 
 
