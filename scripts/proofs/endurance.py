@@ -48,6 +48,7 @@ from scripts.proofs.station import (
     prepare,
     running,
     wait_for,
+    work_folder,
 )
 from scripts.proofs.truth import falsehoods, undelivered
 
@@ -292,7 +293,7 @@ def parsed() -> argparse.Namespace:
         "--growth-mb", type=float, default=20.0, help="that a process may grow from press 100 on"
     )
     parser.add_argument("--peak-mb", type=float, default=350.0, help="that a process may hold")
-    parser.add_argument("--dir", type=Path, help="where to work; what went wrong is kept there")
+    parser.add_argument("--dir", type=work_folder, help="where to work; what went wrong is kept there")
     return parser.parse_args()
 
 

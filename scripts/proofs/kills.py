@@ -22,7 +22,7 @@ from pathlib import Path
 from edge.config import Config
 from edge.keeping.store import Store
 from scripts.proofs.ledger import Ledger, be_idle
-from scripts.proofs.station import prepare, press
+from scripts.proofs.station import prepare, press, work_folder
 from scripts.proofs.step_kills import kill_everything
 from scripts.proofs.victims import Victim, forked, program
 
@@ -120,7 +120,7 @@ def parsed() -> argparse.Namespace:
     )
     parser.add_argument("--every", type=int, default=1, help="kill after every so many steps; 0: after none")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--dir", type=Path, help="where to work; what went wrong is kept there")
+    parser.add_argument("--dir", type=work_folder, help="where to work; what went wrong is kept there")
     return parser.parse_args()
 
 

@@ -40,6 +40,7 @@ from scripts.proofs.station import (
     prepare,
     running,
     wait_for,
+    work_folder,
 )
 from scripts.proofs.truth import CLOSED, falsehoods
 
@@ -225,7 +226,9 @@ def parsed() -> argparse.Namespace:
         "--mistake", choices=list(MISTAKES), help="break the program so, and see that it is noticed"
     )
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--dir", type=Path, help="where to work; the disk of what went wrong is kept there")
+    parser.add_argument(
+        "--dir", type=work_folder, help="where to work; the disk of what went wrong is kept there"
+    )
     return parser.parse_args()
 
 

@@ -53,6 +53,13 @@ class Sight:
     calibration: Path = SAMPLES / "calibration.json"
 
 
+def work_folder(text: str) -> Path:
+    """What --dir names, there from then on."""
+    folder = Path(text)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
 def prepare(
     folder: Path, shots: int = 1, burst_s: float = 0.0, more: str = "", sight: Sight | None = None
 ) -> Config:
