@@ -357,14 +357,14 @@ compare_databases() { # as it was, as it is
     as_station $python -I - "$1" "$2" <<'PY'
 import contextlib, sqlite3, sys
 
-def look(path):
-    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
+def look(path, how):
+    with contextlib.closing(sqlite3.connect(f"file:{path}?{how}", uri=True)) as db:
         number = lambda sql: db.execute(sql).fetchone()[0]
         tables = sorted(db.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
         cut = number("SELECT COUNT(*) FROM captures WHERE status = 'processing'")
         return tables, number("SELECT COUNT(*) FROM captures"), number("SELECT COUNT(*) FROM outbox"), cut
 
-was, now = look(sys.argv[1]), look(sys.argv[2])
+was, now = look(sys.argv[1], "immutable=1"), look(sys.argv[2], "mode=ro")
 # A start closes what was interrupted, and owes the cloud the news of it.
 came = max(now[1] - was[1], now[2] - was[2] - was[3])
 print("same" if was[0] == now[0] else f"{came} new" if came > 0 else "empty")
