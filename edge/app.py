@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -49,6 +50,8 @@ CLOCK_S = 0.2
 # How long the database is looked through at a start, before the first press; `goatdev doctor` looks through all of it.
 CHECKED_S = 2.0
 DISK_WAIT_S = 5.0
+# The same trouble is news again after so long without it.
+TOLD_AGAIN_S = 60.0
 READY = "waiting for a press"
 RESTARTED = StationError("the station restarted during this capture", "press again; its pictures are kept")
 
@@ -223,10 +226,11 @@ def run_station(config: Config, stop: Event, on_capture: Callable[[Capture], Non
     """Serve presses until told to stop. A disk that cannot be written is waited for, aloud."""
     supervisor, interruption = Supervisor(), RESTARTED
     while not stop.is_set():
+        began_s = time.monotonic()
         try:
             serve_presses(config, supervisor, stop, on_capture, interruption)
         except DiskTrouble as error:
-            if error.message != interruption.message:
+            if error.message != interruption.message or time.monotonic() - began_s > TOLD_AGAIN_S:
                 log.error("the station waits for its disk: %s", error)
             supervisor.ready(f"waiting for its disk: {error.message}")
             interruption = error

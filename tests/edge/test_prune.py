@@ -120,12 +120,11 @@ def test_what_is_still_owed_parked_waiting_or_without_a_copy_stays(barn: Barn) -
 
 def test_pictures_of_a_pinned_goat_stay(barn: Barn) -> None:
     kept, other = barn.delivered("Heidi"), barn.delivered("Flori")
-    if "goats" not in barn.store.db.table_names():
-        barn.store.db.execute("CREATE TABLE goats (id TEXT PRIMARY KEY, is_pinned INTEGER)")
-        barn.store.db.execute("INSERT INTO goats VALUES ('Heidi', 0), ('Flori', 0)")
     assert barn.may_go() == [kept.id, other.id]
-    barn.store.db.execute("UPDATE goats SET is_pinned = 1 WHERE id = 'Heidi'")
+    barn.store.pin("Heidi", "Ana")
     assert barn.may_go() == [other.id]
+    barn.store.unpin("Heidi", "Ana")
+    assert barn.may_go() == [kept.id, other.id]
 
 
 def test_numbers_annotated_pictures_documents_and_hashes_stay(barn: Barn) -> None:
