@@ -17,16 +17,16 @@ from typing import Any
 from edge import __version__
 from edge.app import run_station
 from edge.calibration import Calibration, read_calibration
-from edge.cli_backup import add_backup
-from edge.cli_calibrate import add_calibrating
-from edge.cli_cameras import add_cameras
-from edge.cli_doctor import add_doctor
-from edge.cli_drill import add_drill
-from edge.cli_export import add_export
-from edge.cli_keeping import add_keeping
-from edge.cli_models import add_models
-from edge.cli_records import add_records
-from edge.cli_replay import add_replay
+from edge.commands.backup import add_backup
+from edge.commands.calibrate import add_calibrating
+from edge.commands.cameras import add_cameras
+from edge.commands.doctor import add_doctor
+from edge.commands.drill import add_drill
+from edge.commands.export import add_export
+from edge.commands.keeping import add_keeping
+from edge.commands.models import add_models
+from edge.commands.records import add_records
+from edge.commands.replay import add_replay
 from edge.config import config_if_any, find_config, load_config
 from edge.console import complain, positive, say, with_config
 from edge.demo import DemoOptions, run_demo, run_once

@@ -10,7 +10,7 @@ from pathlib import Path
 from edge.cameras import Rig, v4l2
 from edge.cameras.tended import TendedCamera
 from edge.cameras.usb import UsbCamera, UsbSource
-from edge.cli_cameras import find_cameras, with_test_picture
+from edge.commands.cameras import find_cameras, with_test_picture
 from edge.errors import CaptureError
 from edge.images import size_of
 from edge.records import VIEWS, utc_now

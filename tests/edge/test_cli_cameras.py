@@ -9,7 +9,7 @@ import pytest
 
 from edge.cameras.v4l2 import Format
 from edge.cli import main
-from edge.cli_cameras import Found, described, find_cameras, proposal, with_test_picture
+from edge.commands.cameras import Found, described, find_cameras, proposal, with_test_picture
 from edge.config import load_config
 from tests.conftest import SAMPLES
 from tests.edge.test_usb import ARDUCAM, plug_in

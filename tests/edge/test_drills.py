@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.cli_drill import exit_code
+from edge.commands.drill import exit_code
 from edge.drills.play import DRILLS, FAILED, NOT_YET, PASSED, SKIPPED, Drill, Outcome, play
 from tests.conftest import REPO
 

@@ -15,7 +15,7 @@ import pytest
 
 from edge.app import close_interrupted, open_station
 from edge.cli import main
-from edge.cli_replay import asking, measured
+from edge.commands.replay import asking, measured
 from edge.config import Config, load_config
 from edge.errors import StageError, StoreError
 from edge.keeping.archive import Archive

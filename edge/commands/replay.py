@@ -11,7 +11,7 @@ from typing import Any
 
 from edge import pipeline
 from edge.calibration import read_calibration
-from edge.cli_wanted import add_wanted, wanted_captures
+from edge.commands.wanted import add_wanted, wanted_captures
 from edge.config import Config, find_config, load_config
 from edge.console import complain, say, with_config, with_json
 from edge.document import software

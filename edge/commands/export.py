@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from edge.cli_wanted import add_wanted, wanted_captures
+from edge.commands.wanted import add_wanted, wanted_captures
 from edge.config import find_config, load_config
 from edge.console import with_config
 from edge.errors import StoreError

@@ -1,0 +1,1 @@
+"""What can be typed after `goatdev`, a module for each topic; edge/cli.py puts them together."""
