@@ -99,6 +99,7 @@ def main() -> int:
                     f" {dict(ledger.found)}; {len(ledger.asked)} captures; {len(ledger.wrong)} wrong",
                     flush=True,
                 )
+                print(*ledger.wrong, sep="\n", end="\n" if ledger.wrong else "", flush=True)
                 wrong += ledger.wrong
         if options.every:
             wrong += kill_everything(folder, options.every)
