@@ -63,7 +63,14 @@ AGAIN_LARGER, MOST_AGAIN = 2, 2
 PLOT = CARD.parent / "agreement.png"
 COATS = Path("../shared/coats")
 # The modules on which a calibration depends.
-CALIBRATING = ("board", "bundle", "calibrate", "camera", "images", "sightings")
+CALIBRATING = (
+    "calibrating/board",
+    "calibrating/bundle",
+    "calibrating/calibrate",
+    "calibrating/sightings",
+    "camera",
+    "images",
+)
 
 # What the outlines are from, and what makes centimetres of them.
 OUTLINES = {
