@@ -142,7 +142,7 @@ class Teller:
     def write(self, word: StationWord | SyncWord) -> None:
         """Whole, but not flushed to disk: after a power cut it says nothing true."""
         content = (json.dumps(asdict(word), indent=1) + "\n").encode()
-        part = self.path.with_name(self.path.name + ".part")
+        part = part_of(self.path)
         trouble = ""
         try:
             part.write_bytes(content)
@@ -165,8 +165,13 @@ def write_in_place(path: Path, content: bytes) -> None:
 
 
 def forget(path: Path) -> None:
-    """What an earlier process said holds no longer."""
-    path.unlink(missing_ok=True)
+    """What an earlier process said holds no longer, nor what it was about to say when it was killed."""
+    for one in (path, part_of(path)):
+        one.unlink(missing_ok=True)
+
+
+def part_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}.part")
 
 
 def read_station(path: Path) -> StationWord | None:

@@ -54,7 +54,9 @@ def kill_at_steps(
         whole.found[str(killed.step)] += 1
         whole.wrong += one.wrong
     print(f"{name}: killed after {sum(whole.found.values())} steps, {len(whole.wrong)} wrong")
-    print(*(f"  {times:3} x {step}" for step, times in whole.found.items()), sep="\n", flush=True)
+    print(
+        *whole.wrong, *(f"  {times:3} x {step}" for step, times in whole.found.items()), sep="\n", flush=True
+    )
     return whole
 
 

@@ -389,8 +389,10 @@ def test_a_word_that_cannot_be_read_is_none(content: str, tmp_path: Path) -> Non
     path = tmp_path / "station.json"
     path.write_text(content)
     assert read_station(path) is None
+    path.with_name(f"{path.name}.part").write_text("what a killed station was about to say")
     forget(path)
     forget(path)
+    assert not list(path.parent.glob(f"{path.name}*"))
     assert read_station(path) is None
 
 
